@@ -1,0 +1,97 @@
+#include "buf.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+void buf_free(struct buf *b)
+{
+	free(b->text);
+	*b = (struct buf){ 0 };
+}
+
+void buf_clear(struct buf *b)
+{
+	b->len = 0;
+	if (b->text)
+		b->text[0] = '\0';
+}
+
+static void reserve(struct buf *b, size_t more)
+{
+	b->text = grow(b->text, b->len + more + 1, &b->cap, 1);
+}
+
+void buf_add(struct buf *b, const void *bytes, size_t n)
+{
+	reserve(b, n);
+	if (n)
+		memcpy(b->text + b->len, bytes, n);
+	b->len += n;
+	b->text[b->len] = '\0';
+}
+
+void buf_puts(struct buf *b, const char *s)
+{
+	buf_add(b, s, strlen(s));
+}
+
+void buf_printf(struct buf *b, const char *fmt, ...)
+{
+	va_list ap;
+	int n;
+
+	reserve(b, 120);
+	va_start(ap, fmt);
+	n = vsnprintf(b->text + b->len, b->cap - b->len, fmt, ap);
+	va_end(ap);
+	must(n >= 0);
+	if ((size_t)n >= b->cap - b->len) {
+		reserve(b, (size_t)n);
+		va_start(ap, fmt);
+		vsnprintf(b->text + b->len, b->cap - b->len, fmt, ap);
+		va_end(ap);
+	}
+	b->len += (size_t)n;
+}
+
+void buf_json_string(struct buf *b, const char *s)
+{
+	const char *from = s;
+
+	buf_add(b, "\"", 1);
+	for (; *s; s++) {
+		unsigned char c = (unsigned char)*s;
+
+		if (c >= 0x20 && c != '"' && c != '\\')
+			continue;
+		buf_add(b, from, (size_t)(s - from));
+		from = s + 1;
+		if (c == '"' || c == '\\')
+			buf_printf(b, "\\%c", c);
+		else
+			buf_printf(b, "\\u%04x", c);
+	}
+	buf_add(b, from, (size_t)(s - from));
+	buf_add(b, "\"", 1);
+}
+
+static int add(const char *bytes, size_t n, void *to)
+{
+	buf_add(to, bytes, n);
+	return 0;
+}
+
+void buf_json(struct buf *b, const json_t *value)
+{
+	must(json_dump_callback(value, add, b, JSON_COMPACT | JSON_ENCODE_ANY | JSON_REAL_PRECISION(15)) == 0);
+}
+
+char *buf_take(struct buf *b)
+{
+	char *text = b->text ? b->text : xstrdup("");
+
+	*b = (struct buf){ 0 };
+	return text;
+}

@@ -1,0 +1,31 @@
+/*
+ * buf.h - text that grows.
+ *
+ *	scoped(buf_free) struct buf b = { 0 };
+ *	buf_printf(&b, "%d of %d", i, n);
+ *	write(fd, b.text, b.len);
+ *
+ * A zeroed buf is empty and valid; text is NULL or ends in '\0' at text[len].
+ */
+#ifndef BUF_H
+#define BUF_H
+
+#include "base.h"
+
+#include <jansson.h>
+
+struct buf {
+	char *text;
+	size_t len, cap;
+};
+
+void buf_free(struct buf *b);
+void buf_clear(struct buf *b);          /* keeps the memory */
+void buf_add(struct buf *b, const void *bytes, size_t n);
+void buf_puts(struct buf *b, const char *s);
+void buf_printf(struct buf *b, const char *fmt, ...) printf_like(2, 3);
+void buf_json_string(struct buf *b, const char *s);     /* quoted and escaped; s is UTF-8 */
+void buf_json(struct buf *b, const json_t *value);      /* compact */
+char *buf_take(struct buf *b);          /* the text, now the caller's ("" when empty); b is empty again */
+
+#endif

@@ -1,0 +1,50 @@
+#include "clock.h"
+
+#include "base.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <time.h>
+
+static int64_t now_us(clockid_t id)
+{
+	struct timespec t;
+
+	must(clock_gettime(id, &t) == 0);
+	return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
+}
+
+int64_t clock_mono_us(void)
+{
+	return now_us(CLOCK_MONOTONIC);
+}
+
+int64_t clock_mono_ms(void)
+{
+	return clock_mono_us() / 1000;
+}
+
+int64_t clock_wall_us(void)
+{
+	return now_us(CLOCK_REALTIME);
+}
+
+char *clock_format(int64_t wall_us, char *buf)
+{
+	time_t s = (time_t)(wall_us / 1000000);
+	struct tm tm;
+	size_t n;
+
+	must(gmtime_r(&s, &tm) != NULL);
+	n = strftime(buf, CLOCK_TEXT, "%Y-%m-%dT%H:%M:%S", &tm);
+	snprintf(buf + n, CLOCK_TEXT - n, ".%06dZ", (int)(wall_us % 1000000));
+	return buf;
+}
+
+void clock_sleep_ms(unsigned ms)
+{
+	struct timespec t = { .tv_sec = ms / 1000, .tv_nsec = (long)(ms % 1000) * 1000000 };
+
+	while (nanosleep(&t, &t) < 0 && errno == EINTR)
+		;
+}

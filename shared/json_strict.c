@@ -1,0 +1,94 @@
+/* JSON from outside, and the words for what is wrong with it. Declared in submission.h. */
+#include "normal_form.h"
+#include "submission.h"
+
+#include <string.h>
+
+/* How deep brackets nest, outside of strings: known before the recursive parser runs. *ret_byte: where it is too deep. */
+static bool is_too_deep(const char *text, size_t len, int max_depth, size_t *ret_byte)
+{
+	bool in_string = false;
+	int depth = 0;
+
+	for (size_t i = 0; i < len; i++) {
+		char c = text[i];
+
+		if (in_string) {
+			if (c == '\\')
+				i++;
+			else if (c == '"')
+				in_string = false;
+		} else if (c == '"') {
+			in_string = true;
+		} else if (c == '[' || c == '{') {
+			if (++depth > max_depth) {
+				*ret_byte = i;
+				return true;
+			}
+		} else if (c == ']' || c == '}') {
+			depth--;
+		}
+	}
+	return false;
+}
+
+static void not_json(json_t *problems, const char *what, size_t byte, int line, int column)
+{
+	json_t *p = json_pack("{s:s, s:s, s:I, s:i, s:i}", "at", "", "allowed", what, "byte", (json_int_t)byte, "line", line, "column", column);
+
+	must(p && json_array_append_new(problems, p) == 0);
+}
+
+json_t *json_parse_strict(const char *text, size_t len, int max_depth, json_t *problems)
+{
+	json_error_t e;
+	json_t *value;
+	size_t byte = 0;
+	char what[320];
+
+	if (len == 0) {
+		not_json(problems, "JSON: the document is empty", 0, 1, 0);
+		return NULL;
+	}
+	if (is_too_deep(text, len, max_depth, &byte)) {
+		snprintf(what, sizeof what, "JSON that nests at most %d deep", max_depth);
+		not_json(problems, what, byte, 0, 0);
+		return NULL;
+	}
+	value = json_loadb(text, len, JSON_REJECT_DUPLICATES, &e);
+	if (!value) {
+		snprintf(what, sizeof what, "JSON: %s", e.text);
+		not_json(problems, what, (size_t)max_of(e.position, 0), e.line, e.column);
+	}
+	return value;
+}
+
+void problems_text(const json_t *problems, struct buf *to)
+{
+	size_t n = json_array_size(problems), i;
+	const json_t *p;
+
+	if (n > 1)
+		buf_printf(to, "%zu problems: ", n);
+	json_array_foreach(problems, i, p) {
+		const json_t *found = json_object_get(p, "found"), *byte = json_object_get(p, "byte");
+		const char *at = json_string_value(json_object_get(p, "at"));
+
+		if (to->len > 3000) {
+			buf_printf(to, "; and %zu more", n - i);
+			return;
+		}
+		buf_printf(to, "%s%s", i ? "; " : "", at && *at ? at : "the document");
+		if (byte)
+			buf_printf(to, " (at byte %lld)", (long long)json_integer_value(byte));
+		buf_puts(to, ": ");
+		if (found) {
+			buf_puts(to, "found ");
+			buf_json(to, found);
+			buf_puts(to, ", ");
+		} else if (!byte) {
+			buf_puts(to, "missing, ");
+		}
+		buf_printf(to, "allowed: %s", json_string_value(json_object_get(p, "allowed")));
+	}
+}

@@ -1,0 +1,41 @@
+/*
+ * store.h - artifacts: files named by what is in them.
+ *
+ * An artifact's name is the BLAKE2b-256 of its bytes in hexadecimal; its file is
+ * DIR/ab/cdef... Writing is: an unnamed file, the bytes, then the link to its name, so
+ * no reader ever sees half a file. Storing what is there already touches the file, which
+ * tells the collector that it is wanted.
+ */
+#ifndef STORE_H
+#define STORE_H
+
+#include "err.h"
+
+#include <sys/types.h>
+
+#define DIGEST_TEXT 65          /* 64 hexadecimal digits and the end */
+
+struct store {
+	char *path;
+	int dir;                /* descriptor of the directory */
+};
+
+int store_open(struct store *s, const char *path, struct err *err) must_use;   /* makes the directory */
+void store_close(struct store *s);
+
+/* An unnamed file to write into; O_RDWR. */
+int store_create(struct store *s, int *ret_fd, struct err *err) must_use;
+/* Hashes all of fd's bytes and gives the file its name. The caller still closes fd. */
+int store_commit(struct store *s, int fd, char ret_digest[DIGEST_TEXT], size_t *ret_size, struct err *err) must_use;
+int store_put(struct store *s, const void *bytes, size_t n, char ret_digest[DIGEST_TEXT], struct err *err) must_use;
+
+/* ERR_REJECT when there is no such artifact, with the path looked for. */
+int store_get(struct store *s, const char *digest, int *ret_fd, size_t *ret_size, struct err *err) must_use;
+void store_path(const struct store *s, const char *digest, char *path, size_t size);
+bool digest_is(const char *text);
+
+/* Calls fn for every artifact whose last use is older than age_s; removes it when fn says true.
+ * Returns how many were removed. */
+size_t store_collect(struct store *s, unsigned age_s, bool (*fn)(void *arg, const char *digest), void *arg);
+
+#endif

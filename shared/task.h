@@ -1,0 +1,61 @@
+/*
+ * task.h - a task envelope as a worker reads it, and the report that it sends back.
+ *
+ * Envelope, as found on pixelfleet:queue:<queue>:
+ *   {"v":1,"job":"<uuid>","step":"small","item":0,"ordinal":3,"attempt":1,"tool":"resize","queue":"image",
+ *    "timeout_s":60,"final":true,"params":{...},
+ *    "source":"/photos/a.jpg",                                  (fetch only)
+ *    "inputs":[{"step":"src","item":0,"artifact":{"name","digest","media_type","bytes","width"?,"height"?,"origin"?}},
+ *              {"step":"boxes","item":0,"data":{...}}]           or "inputs_url":"/internal/v1/inputs/<job>/<ordinal>"
+ *    "enqueued_at":"2026-01-02T03:04:05.678901Z","trace":"00-<32 hex>-<16 hex>-01","seal":"<32 hex>"}
+ *
+ * A dead letter ({"job","step","tool","queue","error",...,"task":<envelope>}) is taken as its task,
+ * with is_requeue set. The bytes are never made anew: putting back means putting back `raw`.
+ */
+#ifndef TASK_H
+#define TASK_H
+
+#include "buf.h"
+#include "err.h"
+#include "seal.h"
+#include "tools.h"
+
+struct task {
+	char *raw;              /* the list entry, byte for byte */
+	size_t raw_len;
+	json_t *body;           /* the envelope, parsed; the strings below live in it */
+	const char *job, *step, *queue, *source, *inputs_url, *trace;
+	const struct tool *tool;                /* NULL: a tool that this program does not know */
+	const json_t *params, *inputs;          /* inputs is NULL when there is an inputs_url */
+	int item, ordinal, attempt;
+	unsigned timeout_s;
+	bool final;             /* nobody else reads its picture: write it in the format asked for */
+	bool is_requeue;
+	char run[37];           /* random, of this execution */
+};
+
+/* Checks the seal (sealer NULL: not) and the shape. On -1 (ERR_REJECT) nothing was made. */
+int task_parse(const char *raw, size_t len, const struct sealer *sealer, struct task **ret, struct err *err) must_use;
+void task_free(struct task *t);
+DEFINE_SCOPED(struct task *, task_free)
+
+struct task_result {
+	json_t *artifacts;      /* list of {"name","digest","media_type","bytes","width","height","origin"} or NULL */
+	json_t *data;           /* any JSON or NULL */
+	bool failed;
+	struct err err;         /* when failed */
+	int signal;             /* that killed the runner, or 0 */
+	size_t peak_rss_kb;     /* 0: not known */
+	int64_t started_us;     /* wall clock */
+	int64_t took_us;
+};
+void task_result_done(struct task_result *r);
+
+/* One report of the array that is POSTed to /internal/v1/results:
+ *   {"run","job","ordinal","attempt","worker","requeue"?:true,"started_at","ms":1.25,"peak_rss_kb"?,
+ *    "status":"succeeded","artifacts"?:[...],"data"?:...}
+ *   {..., "status":"failed","error":{"kind","message","signal"?}}
+ * Answer: {"answers":["accepted"|"duplicate"|"stale"|"unknown", ...]}, in order. */
+void task_report(const struct task *t, const struct task_result *r, const char *worker, struct buf *to);
+
+#endif

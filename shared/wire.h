@@ -1,0 +1,49 @@
+/*
+ * wire.h - what a worker and its runner say to each other, over a Unix stream socket.
+ *
+ * A message is 4 bytes of length, least first, then that many bytes of JSON text.
+ * Descriptors travel with the first byte of a message (SCM_RIGHTS), at most WIRE_FDS.
+ * The sockets block; a deadline is set with SO_RCVTIMEO, or by ending the peer.
+ *
+ * The words, parent P and runner R:
+ *   R {"ready":true,"version":"0.1.0","vips":"8.14.1"}             once, at start
+ *   P {"do":"setup","memory_mb":4096}                              optional, before the first run; no answer
+ *   P {"do":"run","tool","job","step","item","attempt","final","params":{...},"max_pixels",
+ *      "inputs":[{"step","item","fd":0,"name","media_type","origin"} | {"step","item","data":...}]}
+ *                                                                  "fd" counts the message's descriptors from 0
+ *   R {"ask":"output"}
+ *   P {"output":true} + one descriptor, open for reading and writing
+ *   P {"output":false,"error":{"kind","message"}}
+ *   R {"done_output":true,"index":0,"name","media_type","origin","width","height"}
+ *                                                                  index counts the outputs asked for; no answer;
+ *                                                                  "origin", "width" and "height" may be missing
+ *   R {"end":true,"ok":true,"data":...?}                           the run is over; the next one may come
+ *   R {"end":true,"ok":false,"error":{"kind":"reject|retry","message"}}
+ * The runner leaves, with status 0, when the parent closes its end.
+ */
+#ifndef WIRE_H
+#define WIRE_H
+
+#include "buf.h"
+#include "err.h"
+
+#define WIRE_FDS 32
+#define WIRE_MAX (16u << 20)    /* bytes of text in one message */
+
+enum { WIRE_MESSAGE = 0, WIRE_END = 1 };
+
+/* Sends text and the descriptors, which stay the caller's. A text over WIRE_MAX or too many
+ * descriptors are ERR_REJECT; a peer that is gone is ERR_RETRY. */
+int wire_send(int sock, const char *text, size_t len, const int *fds, size_t nfds, struct err *err) must_use;
+
+/* WIRE_MESSAGE: *ret holds the text (what it held before is replaced), fds the *nfds descriptors
+ * that came along, close-on-exec and now the caller's; fds has room for WIRE_FDS.
+ * With fds NULL, descriptors that come along are closed.
+ * WIRE_END: the peer closed its end between two messages. -1: it broke off, or sent nonsense. */
+int wire_recv(int sock, struct buf *ret, int *fds, size_t *nfds, struct err *err) must_use;
+
+/* The same for a JSON value; *ret is a new object (any other JSON is an error). */
+int wire_send_json(int sock, const json_t *message, const int *fds, size_t nfds, struct err *err) must_use;
+int wire_recv_json(int sock, json_t **ret, int *fds, size_t *nfds, struct err *err) must_use;
+
+#endif
