@@ -32,11 +32,19 @@ static bool is_too_deep(const char *text, size_t len, int max_depth, size_t *ret
 	return false;
 }
 
-static void not_json(json_t *problems, const char *what, size_t byte, int line, int column)
+static void add_not_json(json_t *problems, const char *what, size_t byte, int line, int column)
 {
 	json_t *p = json_pack("{s:s, s:s, s:I, s:i, s:i}", "at", "", "allowed", what, "byte", (json_int_t)byte, "line", line, "column", column);
 
 	must(p && json_array_append_new(problems, p) == 0);
+}
+
+static void not_json(json_t *problems, char *what, size_t byte, int line, int column)
+{
+	for (char *c = what; *c; c++)           /* the parser quotes what it found, which may be anything */
+		if ((unsigned char)*c < 0x20 || (unsigned char)*c > 0x7e)
+			*c = '?';
+	add_not_json(problems, what, byte, line, column);
 }
 
 json_t *json_parse_strict(const char *text, size_t len, int max_depth, json_t *problems)
@@ -44,10 +52,10 @@ json_t *json_parse_strict(const char *text, size_t len, int max_depth, json_t *p
 	json_error_t e;
 	json_t *value;
 	size_t byte = 0;
-	char what[320];
+	char what[320] = "JSON: the document is empty";
 
 	if (len == 0) {
-		not_json(problems, "JSON: the document is empty", 0, 1, 0);
+		not_json(problems, what, 0, 1, 0);
 		return NULL;
 	}
 	if (is_too_deep(text, len, max_depth, &byte)) {

@@ -6,7 +6,7 @@ SET search_path = pixelfleet;
 
 CREATE TYPE job_state AS ENUM ('running', 'succeeded', 'partial', 'failed', 'cancelled');
 CREATE TYPE step_state AS ENUM ('blocked', 'queued', 'retrying', 'succeeded', 'failed', 'skipped', 'cancelled');
-CREATE TYPE skip_reason AS ENUM ('need_failed', 'fail_fast', 'deadline');
+CREATE TYPE skip_reason AS ENUM ('need_failed', 'fail_fast', 'deadline', 'cancelled');
 
 CREATE TABLE definition (
 	id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -176,13 +176,12 @@ COMMENT ON TABLE refused IS 'Submissions that could not be accepted; the list pi
 
 CREATE TABLE tool (
 	name text PRIMARY KEY,
-	description jsonb NOT NULL,
-	enabled boolean NOT NULL DEFAULT true
+	description jsonb NOT NULL
 );
-COMMENT ON TABLE tool IS 'Tools that dispatchers know; set enabled to false to refuse new steps of one';
+COMMENT ON TABLE tool IS 'Registry: the tools that steps may use, as the dispatcher that started last knows them';
 
 CREATE TABLE fleet (
-	only boolean PRIMARY KEY DEFAULT true CHECK (only),
+	one boolean PRIMARY KEY DEFAULT true CHECK (one),
 	epoch text NOT NULL DEFAULT '',
 	redis_run_id text NOT NULL DEFAULT '',
 	system_identifier text NOT NULL DEFAULT '',
@@ -219,6 +218,46 @@ END
 $$;
 COMMENT ON FUNCTION make_partitions IS 'Makes the partitions of the week of t and of the next one';
 SELECT make_partitions(now());
+
+CREATE FUNCTION drop_old_weeks(before timestamptz) RETURNS TABLE (week text, dropped boolean) LANGUAGE plpgsql AS $$
+DECLARE
+	part record;
+	ends timestamptz;
+	kept bigint;
+BEGIN
+	FOR part IN SELECT c.relname FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
+		WHERE i.inhparent = 'pixelfleet.job'::regclass ORDER BY c.relname
+	LOOP
+		week := right(part.relname, 8);
+		ends := to_timestamp(week, 'YYYYMMDD')::timestamp AT TIME ZONE 'UTC' + interval '7 days';
+		CONTINUE WHEN ends > before;
+		EXECUTE format('SELECT count(*) FROM pixelfleet.%I j WHERE j.state = ''running'' OR EXISTS (SELECT FROM pixelfleet.dead_letter l '
+			'WHERE l.job = j.id AND l.discarded_at IS NULL)', part.relname) INTO kept;
+		DELETE FROM pixelfleet.job_key k WHERE k.job >= pixelfleet.id_at(ends - interval '7 days') AND k.job < pixelfleet.id_at(ends)
+			AND NOT EXISTS (SELECT FROM pixelfleet.job j WHERE j.id = k.job AND j.state = 'running')
+			AND NOT EXISTS (SELECT FROM pixelfleet.dead_letter l WHERE l.job = k.job AND l.discarded_at IS NULL);
+		DELETE FROM pixelfleet.refused f WHERE f.id < pixelfleet.id_at(ends);
+		IF kept = 0 THEN
+			DELETE FROM pixelfleet.dead_letter l WHERE l.job >= pixelfleet.id_at(ends - interval '7 days') AND l.job < pixelfleet.id_at(ends);
+			EXECUTE format('DROP TABLE pixelfleet.%I, pixelfleet.%I, pixelfleet.%I, pixelfleet.%I',
+				'job_' || week, 'step_' || week, 'attempt_' || week, 'artifact_' || week);
+		ELSE
+			CREATE TEMP TABLE IF NOT EXISTS going (id uuid PRIMARY KEY) ON COMMIT DROP;
+			TRUNCATE going;
+			EXECUTE format('INSERT INTO going SELECT j.id FROM pixelfleet.%I j WHERE j.state <> ''running'' AND NOT EXISTS '
+				'(SELECT FROM pixelfleet.dead_letter l WHERE l.job = j.id AND l.discarded_at IS NULL)', part.relname);
+			DELETE FROM pixelfleet.dead_letter x USING going g WHERE x.job = g.id;
+			DELETE FROM pixelfleet.step x USING going g WHERE x.job = g.id;
+			DELETE FROM pixelfleet.attempt x USING going g WHERE x.job = g.id;
+			DELETE FROM pixelfleet.artifact x USING going g WHERE x.job = g.id;
+			DELETE FROM pixelfleet.job x USING going g WHERE x.id = g.id;
+		END IF;
+		dropped := kept = 0;
+		RETURN NEXT;
+	END LOOP;
+END
+$$;
+COMMENT ON FUNCTION drop_old_weeks IS 'Retention: drops the weeks that ended before, and where jobs must stay, deletes the others';
 
 CREATE VIEW step_view AS
 SELECT s.job, s.ordinal, n.id AS step,

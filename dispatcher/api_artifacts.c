@@ -1,0 +1,95 @@
+/* api_artifacts.c - the bytes that steps made. Nobody knows what is in them, so browsers are told to trust nothing. */
+#include "request.h"
+#include "store.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define DEFAULT_TYPE "application/octet-stream"
+
+/* Pictures that are only pictures (an SVG can hold a script). */
+static bool is_inline(const char *media_type)
+{
+	static const char *const types[] = { "image/jpeg", "image/png", "image/webp", "image/gif", "image/tiff", "image/avif", "image/bmp" };
+
+	for (size_t i = 0; i < countof(types); i++)
+		if (strcmp(types[i], media_type) == 0)
+			return true;
+	return false;
+}
+
+/* What a header may hold of a name that came from outside. */
+static void disposition(const char *media_type, const char *name, char *to, size_t size)
+{
+	int n = snprintf(to, size, "%s; filename=\"", is_inline(media_type) ? "inline" : "attachment");
+	char *p = to + n, *end = to + size - 3;
+
+	for (; *name && p < end; name++)
+		*p++ = strchr("\"\\/;%", *name) || *name < ' ' || *name > '~' ? '_' : *name;
+	snprintf(p, 3, "\"");
+}
+
+static bool is_unchanged(struct request *req, const char *etag)
+{
+	const char *known = request_header(req, "If-None-Match");
+
+	return known && (strstr(known, etag) || strcmp(known, "*") == 0);
+}
+
+static void add_headers(struct request *req, const char *etag)
+{
+	answer_header(req, "ETag", etag);
+	answer_header(req, "Cache-Control", "private, max-age=31536000, immutable");
+}
+
+static int open_artifact(struct request *req, const char *digest, int *ret_fd, size_t *ret_size)
+{
+	scoped(store_close) struct store store = { .dir = -1 };
+	struct err err;
+
+	if (store_open(&store, req->d->conf.artifacts, &err) < 0) {
+		answer_err(req, 500, &err);
+		return -1;
+	}
+	if (store_get(&store, digest, ret_fd, ret_size, &err) < 0) {
+		if (err.kind == ERR_REJECT)
+			answer_error(req, 404, "there is no artifact %s", digest);
+		else
+			answer_err(req, 500, &err);
+		return -1;
+	}
+	return 0;
+}
+
+void api_artifact(struct request *req)
+{
+	static const char sql[] = "SELECT media_type, name FROM artifact WHERE digest = decode($1, 'hex') ORDER BY job DESC LIMIT 1";
+	const char *digest = req->match.params[0], *media_type = DEFAULT_TYPE, *name = digest;
+	scoped(PQclear_p) PGresult *r = NULL;
+	char etag[DIGEST_TEXT + 2], filename[320];
+	size_t size;
+	int fd;
+
+	if (!digest_is(digest)) {
+		answer_error(req, 400, "an artifact's name is 64 hexadecimal digits in lower case");
+		return;
+	}
+	snprintf(etag, sizeof etag, "\"%s\"", digest);
+	if (request_query(req, &r, sql, PG_VALUES(digest)) < 0 || open_artifact(req, digest, &fd, &size) < 0)
+		return;
+	if (PQntuples(r)) {
+		media_type = pg_text(r, 0, 0);
+		name = pg_text(r, 0, 1);
+	}
+	if (is_unchanged(req, etag)) {
+		close_p(&fd);
+		answer_nothing(req, 304, media_type);
+		add_headers(req, etag);
+		return;
+	}
+	disposition(media_type, name, filename, sizeof filename);
+	answer_file(req, media_type, fd, size);
+	add_headers(req, etag);
+	answer_header(req, "Content-Disposition", filename);
+	answer_header(req, "Content-Security-Policy", "default-src 'none'; sandbox");
+}

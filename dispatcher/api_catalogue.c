@@ -1,0 +1,74 @@
+/* api_catalogue.c - what there is: routes, tools, queues, workers. */
+#include "fleet.h"
+#include "request.h"
+#include "tools.h"
+
+#include <string.h>
+
+DEFINE_SCOPED(json_t *, json_decref)
+
+void api_routes(struct request *req)
+{
+	json_t *list = json_array();
+	size_t n;
+	const struct route *routes = routes_all(&n);
+
+	for (size_t i = 0; i < n; i++)
+		json_array_append_new(list, json_pack("{s:s, s:s, s:s, s:s}", "method", routes[i].method, "path", routes[i].pattern,
+			"auth", route_auth_name(routes[i].auth), "help", routes[i].help));
+	answer_json(req, 200, json_pack("{s:s, s:o}", "version", VERSION, "routes", list));
+}
+
+/* The table in PostgreSQL only says which tools are switched off. */
+static void mark_disabled(struct request *req, json_t *list)
+{
+	scoped(PQclear_p) PGresult *r = NULL;
+	struct err err;
+	size_t i;
+	json_t *t;
+
+	if (pg_query(request_pg(req), &r, &err, "SELECT name FROM tool WHERE NOT enabled", PG_NONE) < 0)
+		return;
+	json_array_foreach(list, i, t)
+		for (int row = 0; row < PQntuples(r); row++)
+			if (strcmp(json_string_value(json_object_get(t, "name")), pg_text(r, row, 0)) == 0)
+				json_object_set_new(t, "enabled", json_false());
+}
+
+void api_tools(struct request *req)
+{
+	json_t *list = json_array();
+	size_t n;
+	const struct tool *tools = tools_all(&n);
+
+	for (size_t i = 0; i < n; i++) {
+		json_t *t = tool_describe(&tools[i]);
+
+		json_object_set_new(t, "enabled", json_true());
+		json_array_append_new(list, t);
+	}
+	mark_disabled(req, list);
+	answer_json(req, 200, json_pack("{s:o}", "tools", list));
+}
+
+void api_queues(struct request *req)
+{
+	json_t *list;
+	struct err err;
+
+	if (fleet_queues(request_redis(req), request_pg(req), &list, &err) < 0)
+		answer_err(req, 503, &err);
+	else
+		answer_json(req, 200, json_pack("{s:o}", "queues", list));
+}
+
+void api_workers(struct request *req)
+{
+	scoped(json_decref_p) json_t *workers = NULL, *dispatchers = NULL;
+	struct err err;
+
+	if (fleet_workers(request_redis(req), &workers, &err) < 0 || fleet_dispatchers(request_redis(req), &dispatchers, &err) < 0)
+		answer_err(req, 503, &err);
+	else
+		answer_json(req, 200, json_pack("{s:O, s:O}", "workers", workers, "dispatchers", dispatchers));
+}

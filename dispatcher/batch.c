@@ -1,0 +1,443 @@
+/*
+ * A batch goes through: definitions stored; BEGIN; clients' ids; new jobs; existing jobs locked in the order of
+ * their ids; instances loaded; operations applied in memory (work.c); settled, loading what that asks for; large
+ * jobs' next chunks made; rows written; COMMIT; tasks, dead letters and events pushed.
+ */
+#include "batch.h"
+
+#include "batch_write.h"
+#include "clock.h"
+#include "deadletter.h"
+#include "defstore.h"
+#include "fault.h"
+#include "load.h"
+#include "metrics.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include <sodium.h>
+
+DEFINE_SCOPED(json_t *, json_decref)
+
+#define FIRST_CHUNK 1000        /* instances made with the job itself */
+#define NEXT_CHUNK  5000
+#define DEATHS_MAX  3
+
+/* ---- accepting ---- */
+
+static int store_definitions(struct pg *pg, struct op **ops, size_t n, struct err *err)
+{
+	for (size_t k = 0; k < n; k++)
+		if (ops[k]->kind == OP_ACCEPT && definition_store(pg, ops[k]->submission->definition, err) < 0)
+			return -1;
+	return 0;
+}
+
+static int by_client_id(const void *a, const void *b)
+{
+	return strcmp((*(struct op *const *)a)->submission->client_id, (*(struct op *const *)b)->submission->client_id);
+}
+
+static size_t with_client_id(struct op **ops, size_t n, struct op **to)
+{
+	size_t count = 0;
+
+	for (size_t k = 0; k < n; k++)
+		if (ops[k]->kind == OP_ACCEPT && ops[k]->submission->client_id)
+			to[count++] = ops[k];
+	qsort(to, count, sizeof *to, by_client_id);     /* the same order in every dispatcher: no deadlock */
+	return count;
+}
+
+static void digest_hex(const struct op *op, char hex[67])
+{
+	strcpy(hex, "\\x");
+	sodium_bin2hex(hex + 2, 65, op->submission->digest, sizeof op->submission->digest);
+}
+
+/* An op whose client id is taken already: the same job, or a conflict. */
+static void judge_key(struct op *op, const char *job, const char *digest)
+{
+	char hex[67];
+
+	digest_hex(op, hex);
+	snprintf(op->result_job, sizeof op->result_job, "%s", job);
+	if (strcmp(job, op->job) == 0)
+		op->status = OP_ACCEPTED;
+	else
+		op->status = strcmp(digest, hex) == 0 ? OP_DUPLICATE : OP_CONFLICT;
+}
+
+static int claim_client_ids(struct pg *pg, struct op **ops, size_t n, struct err *err)
+{
+	scoped(free_p) struct op **keyed = xcalloc(n, sizeof *keyed);
+	size_t count = with_client_id(ops, n, keyed);
+	scoped(buf_free) struct buf keys = { 0 }, jobs = { 0 }, digests = { 0 };
+	scoped(PQclear_p) PGresult *r = NULL;
+	char hex[67];
+
+	if (!count)
+		return 0;
+	pg_array_begin(&keys), pg_array_begin(&jobs), pg_array_begin(&digests);
+	for (size_t k = 0; k < count; k++) {
+		digest_hex(keyed[k], hex);
+		pg_array_text(&keys, keyed[k]->submission->client_id);
+		pg_array_word(&jobs, keyed[k]->job);
+		pg_array_text(&digests, hex);
+	}
+	pg_array_end(&keys), pg_array_end(&jobs), pg_array_end(&digests);
+	if (pg_query(pg, NULL, err, "INSERT INTO job_key (key, job, body_digest) SELECT * FROM unnest($1::text[], $2::uuid[], $3::bytea[]) "
+			"ON CONFLICT DO NOTHING", PG_VALUES(keys.text, jobs.text, digests.text)) < 0 ||
+	    pg_query(pg, &r, err, "SELECT u.n, j.job::text, j.body_digest::text FROM unnest($1::text[]) WITH ORDINALITY u(key, n) "
+			"JOIN job_key j ON j.key = u.key", PG_VALUES(keys.text)) < 0)
+		return -1;
+	for (int row = 0; row < PQntuples(r); row++)
+		judge_key(keyed[pg_int(r, row, 0) - 1], pg_text(r, row, 1), pg_text(r, row, 2));
+	return 0;
+}
+
+static void new_job(struct work *w, struct op *op)
+{
+	const struct submission *s = op->submission;
+	struct wjob *j = work_add_job(w, op->job);
+
+	j->is_new = j->dirty = j->inputs_known = true;
+	j->def = definition_ref(s->definition);
+	j->definition = s->definition->id;
+	j->high = s->high;
+	j->items = s->items;
+	j->total = definition_total(j->def, j->items);
+	j->images = json_incref(s->images);
+	j->params = json_incref(s->params);
+}
+
+static void accept_all(struct work *w, struct op **ops, size_t n)
+{
+	for (size_t k = 0; k < n; k++) {
+		if (ops[k]->kind != OP_ACCEPT || ops[k]->status != OP_ACCEPTED)
+			continue;
+		memcpy(ops[k]->result_job, ops[k]->job, sizeof ops[k]->result_job);
+		new_job(w, ops[k]);
+	}
+}
+
+/* ---- applying ---- */
+
+static bool is_about_existing(const struct op *op)
+{
+	return op->kind != OP_ACCEPT && op->kind != OP_REFUSE;
+}
+
+static void gather_wants(struct work *w, struct op **ops, size_t n)
+{
+	for (size_t k = 0; k < n; k++) {
+		struct op *op = ops[k];
+		struct wjob *j = is_about_existing(op) ? work_job(w, op->job) : NULL;
+
+		if (!j || !j->def)
+			continue;
+		if (op->kind == OP_CANCEL || op->kind == OP_DEADLINE || op->kind == OP_PUSH_OWED) {
+			work_want(w, j, -1);
+		} else if (op->kind != OP_MAKE && op->ordinal >= 0 && op->ordinal < j->made) {
+			work_want(w, j, op->ordinal);
+			if (op->kind == OP_REPORT && !op->report.failed)
+				work_want_dependents(w, j, op->ordinal);
+		}
+	}
+}
+
+static void push_owed(struct wjob *j, int ordinal, void *arg)
+{
+	struct inst *i = work_inst(j, ordinal);
+
+	(void)arg;
+	if (i && i->state == STEP_QUEUED)
+		i->push = true;
+}
+
+static void apply_success(struct work *w, struct wjob *j, struct inst *i, struct op *op)
+{
+	const struct report *r = &op->report;
+
+	switch (i->state) {
+	case STEP_QUEUED:
+	case STEP_RETRYING:
+	case STEP_FAILED:
+		i->ms = r->ms;
+		i->artifacts = r->artifacts;
+		i->data = r->data;
+		i->artifact_list = r->artifact_list;
+		work_succeed(w, j, i);
+		op->status = OP_ACCEPTED;
+		break;
+	case STEP_SUCCEEDED:
+		each_dependent(j, i->ordinal, push_owed, NULL);
+		op->status = OP_DUPLICATE;
+		break;
+	case STEP_BLOCKED:
+	case STEP_SKIPPED:
+	case STEP_CANCELLED:
+		op->status = OP_STALE;
+		break;
+	}
+}
+
+static unsigned max_attempts(struct wjob *j, int ordinal)
+{
+	int item;
+
+	return j->def->nodes[definition_node(j->def, j->items, ordinal, &item)].max_attempts;
+}
+
+static void apply_failure(struct work *w, struct wjob *j, struct inst *i, struct op *op)
+{
+	const struct report *r = &op->report;
+
+	op->status = OP_ACCEPTED;
+	op->attempt = r->attempt;
+	if (r->attempt != i->attempt || (i->state != STEP_QUEUED && !(i->state == STEP_FAILED && r->is_requeue))) {
+		i->relist = i->state == STEP_FAILED && r->attempt == i->attempt;
+		op->status = i->state == STEP_RETRYING || i->relist ? OP_DUPLICATE : OP_STALE;
+	} else if (r->kind == ERR_CANCEL) {
+		i->push = i->state == STEP_QUEUED;
+		i->relist = i->state == STEP_FAILED;
+	} else if (i->state == STEP_FAILED) {
+		i->attempt++;
+		op->attempt = i->attempt;
+		work_fail(w, j, i, r->kind, r->message);
+	} else if (r->kind == ERR_RETRY && (unsigned)i->attempt < max_attempts(j, i->ordinal)) {
+		work_retry(j, i);
+		metric_add(METRIC_RETRIES, 1);
+	} else {
+		work_fail(w, j, i, r->kind, r->message);
+	}
+}
+
+static void apply_report(struct work *w, struct wjob *j, struct inst *i, struct op *op)
+{
+	metric_add(METRIC_REPORTS, 1);
+	if (!i) {
+		op->status = OP_UNKNOWN;
+		return;
+	}
+	if (op->report.failed)
+		apply_failure(w, j, i, op);
+	else
+		apply_success(w, j, i, op);
+	metric_add(METRIC_REPORTS_DUPLICATE, op->status == OP_DUPLICATE);
+	metric_add(METRIC_REPORTS_STALE, op->status == OP_STALE);
+}
+
+static void apply_death(struct work *w, struct wjob *j, struct inst *i, struct op *op)
+{
+	scoped(free_p) char *message = NULL;
+
+	op->status = OP_STALE;
+	if (!i || i->attempt != op->attempt || (i->state != STEP_QUEUED && i->state != STEP_FAILED))
+		return;
+	metric_add(METRIC_DEATHS, 1);
+	i->deaths++;
+	i->dirty = true;
+	op->status = OP_ACCEPTED;
+	if (i->deaths < DEATHS_MAX)
+		return;
+	message = xasprintf("poison: %d workers died while they ran this step, the last was %s", i->deaths, op->text);
+	work_fail(w, j, i, ERR_REJECT, message);
+	op->status = OP_POISON;
+}
+
+static void apply_requeue_check(struct wjob *j, struct inst *i, struct op *op)
+{
+	if (!i || j->state == JOB_CANCELLED)
+		op->status = OP_UNKNOWN;
+	else if (i->state == STEP_FAILED && i->attempt == op->attempt)
+		op->status = OP_GO;
+	else
+		op->status = OP_STALE;
+}
+
+static void apply_cancel(struct work *w, struct wjob *j, struct op *op)
+{
+	op->status = j->state == JOB_RUNNING ? OP_ACCEPTED : OP_CONFLICT;
+	if (j->state == JOB_RUNNING)
+		work_stop(w, j, op->kind == OP_CANCEL ? SKIP_CANCELLED : SKIP_DEADLINE, -1);
+}
+
+static void apply(struct work *w, struct op *op)
+{
+	struct wjob *j = is_about_existing(op) ? work_job(w, op->job) : NULL;
+	struct inst *i = j && j->def ? work_inst(j, op->ordinal) : NULL;
+
+	if (j && !j->def) {
+		op->status = OP_UNKNOWN;
+		return;
+	}
+	switch (op->kind) {
+	case OP_ACCEPT:
+	case OP_REFUSE:
+	case OP_MAKE:
+		break;
+	case OP_REPORT:
+		apply_report(w, j, i, op);
+		break;
+	case OP_CANCEL:
+	case OP_DEADLINE:
+		apply_cancel(w, j, op);
+		break;
+	case OP_RETRY_DUE:
+		if (i && i->state == STEP_RETRYING)
+			work_requeue_due(j, i);
+		op->status = OP_ACCEPTED;
+		break;
+	case OP_DEATH:
+		apply_death(w, j, i, op);
+		break;
+	case OP_REQUEUE_CHECK:
+		apply_requeue_check(j, i, op);
+		break;
+	case OP_PUSH_OWED:
+		for (int o = 0; o < j->made; o++)
+			push_owed(j, o, NULL);
+		op->status = OP_ACCEPTED;
+		break;
+	case OP_DISCARD:
+	case OP_SET_PARAMS:
+		op->status = i && i->state == STEP_FAILED ? OP_ACCEPTED : OP_STALE;
+		break;
+	}
+}
+
+/* ---- the order of things ---- */
+
+static int settle(struct pg *pg, struct work *w, struct err *err)
+{
+	while (!work_settle(w))
+		if (load_wants(pg, w, err) < 0)
+			return -1;
+	return 0;
+}
+
+/* New jobs get their first instances, jobs named by OP_MAKE their next. */
+static int make_chunks(struct pg *pg, struct work *w, struct op **ops, size_t n, struct err *err)
+{
+	for (size_t k = 0; k < n; k++) {
+		struct wjob *j = ops[k]->kind == OP_MAKE ? work_job(w, ops[k]->job) : NULL;
+
+		if (j && j->def && j->made < j->total) {
+			work_want_needs(w, j, j->made, min_of(j->made + NEXT_CHUNK, j->total));
+			if (load_wants(pg, w, err) < 0)
+				return -1;
+			work_make(w, j, min_of(j->made + NEXT_CHUNK, j->total));
+			if (settle(pg, w, err) < 0)
+				return -1;
+		}
+		if (ops[k]->kind == OP_MAKE)
+			ops[k]->status = OP_ACCEPTED;
+	}
+	for (size_t k = 0; k < w->njobs; k++) {
+		struct wjob *j = w->jobs[k];
+
+		if (!j->is_new || j->made)
+			continue;
+		work_make(w, j, min_of(j->total, FIRST_CHUNK));
+		if (settle(pg, w, err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+static int transact(struct dispatcher *d, struct pg *pg, struct work *w, struct op **ops, size_t n, struct err *err)
+{
+	if (store_definitions(pg, ops, n, err) < 0)
+		return -1;
+	for (size_t k = 0; k < n; k++)
+		if (is_about_existing(ops[k]))
+			work_add_job(w, ops[k]->job);
+	if (pg_send(pg, err, "BEGIN", PG_NONE) < 0)
+		return -1;
+	if (w->njobs) {
+		PGresult *r[2] = { NULL, NULL };
+		int rc;
+
+		if (load_jobs_send(pg, w, err) < 0 || pg_wait(pg, r, err) < 0)
+			return -1;
+		rc = load_jobs_take(pg, w, r[1], err);
+		PQclear(r[0]), PQclear(r[1]);
+		if (rc < 0)
+			return -1;
+	} else if (pg_wait(pg, NULL, err) < 0) {
+		return -1;
+	}
+	if (claim_client_ids(pg, ops, n, err) < 0)
+		return -1;
+	accept_all(w, ops, n);
+	gather_wants(w, ops, n);
+	if (load_wants(pg, w, err) < 0)
+		return -1;
+	for (size_t k = 0; k < n; k++)
+		apply(w, ops[k]);
+	if (settle(pg, w, err) < 0 || make_chunks(pg, w, ops, n, err) < 0)
+		return -1;
+	work_end_jobs(w);
+	if (fault("ledger.commit")) {
+		pg_close(pg);
+		return err_set(err, ERR_RETRY, "fault: the connection is gone before the commit");
+	}
+	return write_all(d, pg, w, ops, n, err);
+}
+
+static void name_states(struct work *w, struct op **ops, size_t n)
+{
+	for (size_t k = 0; k < n; k++) {
+		const struct wjob *j = work_job(w, ops[k]->kind == OP_ACCEPT ? ops[k]->result_job : ops[k]->job ? ops[k]->job : "");
+
+		if (j && j->def)
+			snprintf(ops[k]->result_state, sizeof ops[k]->result_state, "%s", job_state_name(j->state));
+	}
+}
+
+static void more_to_make(struct work *w, struct op **ret_more)
+{
+	for (size_t k = 0; k < w->njobs; k++) {
+		struct wjob *j = w->jobs[k];
+		struct op *op;
+
+		if (!j->makes || j->made == j->total)
+			continue;
+		op = op_new(OP_MAKE);
+		op->job = xstrdup(j->id);
+		op->done = op_free;
+		op->next = *ret_more;
+		*ret_more = op;
+	}
+}
+
+/* They may have been tried before. */
+static void reset(struct op **ops, size_t n)
+{
+	for (size_t k = 0; k < n; k++)
+		ops[k]->status = OP_ACCEPTED;
+}
+
+int batch_run(struct dispatcher *d, struct pg *pg, struct redis *redis, struct op **ops, size_t n, struct op **ret_more, struct err *err)
+{
+	scoped(work_done) struct work w = { 0 };
+	int64_t began = clock_mono_us();
+
+	reset(ops, n);
+	if (transact(d, pg, &w, ops, n, err) < 0) {
+		if (pg->conn)
+			pg_rollback(pg);
+		return -1;
+	}
+	fault_die("ledger.committed");
+	metric_progress();
+	metric_batch(n, (double)(clock_mono_us() - began) / 1000);
+	count_metrics(&w, ops, n);
+	name_states(&w, ops, n);
+	more_to_make(&w, ret_more);
+	publish_all(d, pg, redis, &w, ops, n);
+	fault_die("ledger.pushed");
+	return 0;
+}

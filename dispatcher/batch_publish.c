@@ -1,0 +1,152 @@
+/* What follows from a committed batch. Declared in batch_write.h. */
+#include "batch_write.h"
+
+#include "deadletter.h"
+#include "fault.h"
+#include "log.h"
+#include "metrics.h"
+#include "purge.h"
+#include "queues.h"
+
+#include <stdlib.h>
+
+static int push_tasks(struct dispatcher *d, struct pg *pg, struct redis *redis, struct work *w, struct err *err)
+{
+	size_t n;
+	scoped(free_p) struct push *list = work_pushes(w, &n);
+	struct outgoing *out = xcalloc(n, sizeof *out);
+	int rc = 0;
+
+	for (size_t k = 0; k < n; k++)
+		out[k] = (struct outgoing){ .job = list[k].job, .ordinal = list[k].inst->ordinal, .attempt = list[k].inst->attempt };
+	if (n && envelopes_build(d, pg, out, n, err) < 0)
+		rc = -1;
+	if (rc == 0 && n && fault("ledger.push"))
+		rc = err_set(err, ERR_RETRY, "fault: Redis is gone");
+	if (rc == 0 && n)
+		rc = queues_push(d->queues, redis, out, n, err);
+	outgoing_free(out, n);
+	return rc;
+}
+
+static int push_letters(struct dispatcher *d, struct pg *pg, struct redis *redis, struct work *w, bool again, struct err *err)
+{
+	scoped(letters_free) struct letters l = { 0 };
+	struct want *which = NULL;
+	size_t n = 0, cap = 0;
+	int rc;
+
+	for (size_t k = 0; k < w->njobs; k++) {
+		struct wjob *j = w->jobs[k];
+
+		for (size_t s = 0; s < j->nslots; s++) {
+			struct inst *i = j->slots[s];
+
+			if (!i || !(again ? i->relist && !i->dead : i->dead))
+				continue;
+			which = grow(which, n + 1, &cap, sizeof *which);
+			which[n++] = (struct want){ j, i->ordinal };
+		}
+	}
+	rc = letters_build(d, pg, w, which, n, &l, err);
+	free(which);
+	return rc < 0 ? -1 : letters_push(d, redis, &l, again, err);
+}
+
+/* A late success takes its letter out of the list; after a requeue it is not there any more. */
+static int take_revived(struct redis *redis, struct work *w, struct err *err)
+{
+	for (size_t k = 0; k < w->njobs; k++) {
+		struct wjob *j = w->jobs[k];
+
+		for (size_t s = 0; s < j->nslots; s++) {
+			struct inst *i = j->slots[s];
+			struct letter one = { 0 };
+			const struct letters l = { &one, 1 };
+			int item, node, rc;
+
+			if (!i || !i->revived)
+				continue;
+			node = definition_node(j->def, j->items, i->ordinal, &item);
+			one.queue = j->def->nodes[node].queue;
+			one.begins = xasprintf("{\"job\":\"%s\",\"step\":\"%s\",\"item\":%d,", j->id, j->def->nodes[node].id, item);
+			rc = letters_take(redis, &l, err);
+			free(one.begins);
+			if (rc < 0)
+				return -1;
+		}
+	}
+	return 0;
+}
+
+static int tell(struct dispatcher *d, struct redis *redis, struct work *w, struct err *err)
+{
+	unsigned commands = 0;
+
+	for (size_t k = 0; k < w->njobs; k++) {
+		struct wjob *j = w->jobs[k];
+
+		if (j->purge) {
+			purge_add(d->purge, j->id);
+			if (redis_append(redis, err, "PUBLISH pixelfleet:control {\"cancel\":\"%s\"}", j->id) < 0)
+				return -1;
+			commands++;
+		}
+		if (j->def && j->dirty && d->events_wanted) {
+			scoped(free_p) char *event = xasprintf("{\"id\":\"%s\",\"state\":\"%s\",\"total\":%d,\"succeeded\":%d,\"failed\":%d,\"skipped\":%d,"
+				"\"cancelled\":%d}", j->id, job_state_name(j->state), j->total, j->succeeded, j->failed, j->skipped, j->cancelled);
+
+			if (redis_append(redis, err, "PUBLISH pixelfleet:events:%s %s", j->id, event) < 0)
+				return -1;
+			commands++;
+		}
+	}
+	for (; commands; commands--)
+		if (redis_reply(redis, NULL, err) < 0)
+			return -1;
+	return 0;
+}
+
+void publish_all(struct dispatcher *d, struct pg *pg, struct redis *redis, struct work *w, struct op **ops, size_t n)
+{
+	struct err err;
+
+	if (push_tasks(d, pg, redis, w, &err) == 0 && push_letters(d, pg, redis, w, false, &err) == 0 &&
+	    push_letters(d, pg, redis, w, true, &err) == 0 && take_revived(redis, w, &err) == 0 && tell(d, redis, w, &err) == 0)
+		return;
+	log_warn("ledger.push_owed", "error=%s", log_quote(err.msg));
+	d->pushes_owed = true;
+	for (size_t k = 0; k < n; k++)
+		if (ops[k]->kind == OP_REPORT) {
+			ops[k]->status = OP_FAILED;
+			err_set(&ops[k]->err, ERR_RETRY, "what follows could not be pushed to Redis: %.500s", err.msg);
+		}
+}
+
+static void count_job(struct wjob *j)
+{
+	if (j->ended)
+		metric_add(METRIC_JOBS_ENDED, 1);
+	for (size_t s = 0; s < j->nslots; s++) {
+		struct inst *i = j->slots[s];
+		int item;
+
+		if (!i || !i->dirty || (i->state != STEP_SUCCEEDED && i->state != STEP_FAILED))
+			continue;
+		metric_step(j->def->nodes[definition_node(j->def, j->items, i->ordinal, &item)].tool->name, step_state_name(i->state), i->ms);
+		metric_add(METRIC_DEAD_LETTERS, i->dead);
+		metric_add(METRIC_REVIVED, i->revived);
+	}
+}
+
+void count_metrics(const struct work *w, struct op **ops, size_t n)
+{
+	metric_add(METRIC_LEDGER_BATCHES, 1);
+	for (size_t k = 0; k < n; k++) {
+		metric_add(METRIC_JOBS_ACCEPTED, ops[k]->kind == OP_ACCEPT && ops[k]->status == OP_ACCEPTED);
+		metric_add(METRIC_JOBS_REFUSED, ops[k]->kind == OP_REFUSE);
+	}
+	for (size_t k = 0; k < w->njobs; k++)
+		if (w->jobs[k]->def)
+			count_job(w->jobs[k]);
+}

@@ -1,0 +1,49 @@
+/* pixelfleet queues: what waits, runs and died, and who serves it. */
+#include "api.h"
+#include "table.h"
+
+static void add_row(struct cli_table *t, const json_t *q)
+{
+	json_int_t waiting = cli_int(q, "queued") + cli_int(q, "backlog"), served = cli_int(q, "served_by");
+	json_int_t dead = cli_int(q, "dead");
+	scoped(buf_free) struct buf age = { 0 };
+
+	if (waiting > 0 && json_is_number(json_object_get(q, "oldest_age_s")))
+		cli_duration(&age, cli_num(q, "oldest_age_s"));
+	cli_cell(t, CLI_PLAIN, "%s", cli_str(q, "queue"));
+	cli_cell(t, CLI_PLAIN, "%" JSON_INTEGER_FORMAT, cli_int(q, "queued"));
+	cli_cell(t, CLI_PLAIN, "%" JSON_INTEGER_FORMAT, cli_int(q, "backlog"));
+	cli_cell(t, CLI_PLAIN, "%" JSON_INTEGER_FORMAT, cli_int(q, "running"));
+	cli_cell(t, dead ? CLI_RED : CLI_PLAIN, "%" JSON_INTEGER_FORMAT, dead);
+	cli_cell(t, CLI_PLAIN, "%s", age.text ? age.text : "");
+	if (served > 0)
+		cli_cell(t, CLI_PLAIN, "%" JSON_INTEGER_FORMAT " worker%s", served, served == 1 ? "" : "s");
+	else
+		cli_cell(t, waiting ? CLI_RED : CLI_DIM, "nobody");
+}
+
+int cmd_queues(struct cli *c, struct err *err)
+{
+	scoped(json_decref_p) json_t *answer = NULL;
+	scoped(cli_table_done) struct cli_table t = { 0 };
+	const json_t *q;
+	size_t i;
+
+	if (cli_get(c, &answer, err, "/api/v1/queues") < 0)
+		return -1;
+	if (c->json) {
+		cli_print_json(c, answer);
+		return CLI_OK;
+	}
+	cli_column(&t, "QUEUE", false);
+	cli_column(&t, "QUEUED", true);
+	cli_column(&t, "BACKLOG", true);
+	cli_column(&t, "RUNNING", true);
+	cli_column(&t, "DEAD", true);
+	cli_column(&t, "OLDEST", true);
+	cli_column(&t, "SERVED BY", false);
+	json_array_foreach(json_object_get(answer, "queues"), i, q)
+		add_row(&t, q);
+	cli_table_print(&t, c->out, &c->look);
+	return CLI_OK;
+}

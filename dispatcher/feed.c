@@ -1,0 +1,75 @@
+#include "feed.h"
+
+#include "load.h"
+#include "queues.h"
+
+#include <stdlib.h>
+
+#define QUEUES_MAX 256
+#define CHUNK      "2000"
+
+/* The rows go when their tasks are in the queue: a crash in between pushes twice, which does no harm. */
+static int push_rows(struct dispatcher *d, struct pg *pg, struct redis *redis, const PGresult *r, struct err *err)
+{
+	scoped(work_done) struct work w = { 0 };
+	size_t rows = (size_t)PQntuples(r), n = 0;
+	struct outgoing *out = xcalloc(rows, sizeof *out);
+	int rc;
+
+	for (size_t k = 0; k < rows; k++)
+		work_add_job(&w, pg_text(r, (int)k, 0));
+	rc = load_jobs(pg, &w, false, err);
+	for (size_t k = 0; rc == 0 && k < rows; k++) {
+		struct wjob *j = work_job(&w, pg_text(r, (int)k, 0));
+
+		if (j->def && j->state == JOB_RUNNING && *pg_text(r, (int)k, 3) == 't')
+			out[n++] = (struct outgoing){ .job = j, .ordinal = (int)pg_int(r, (int)k, 1), .attempt = (int)pg_int(r, (int)k, 2) };
+	}
+	if (rc == 0 && n)
+		rc = envelopes_build(d, pg, out, n, err);
+	if (rc == 0 && n)
+		rc = queues_push(d->queues, redis, out, n, err);
+	outgoing_free(out, n);
+	return rc;
+}
+
+static int feed_queue(struct dispatcher *d, struct pg *pg, struct redis *redis, const char *queue, struct err *err)
+{
+	scoped(PQclear_p) PGresult *r = NULL;
+	int rc;
+
+	if (pg_script(pg, "BEGIN", err) < 0)
+		return -1;
+	rc = pg_query(pg, &r, err, "WITH gone AS (DELETE FROM backlog WHERE (queue, seq) IN (SELECT queue, seq FROM backlog WHERE queue = $1 "
+		"ORDER BY seq LIMIT " CHUNK " FOR UPDATE SKIP LOCKED) RETURNING seq, job, ordinal) "
+		"SELECT g.job::text, g.ordinal, s.attempt, s.state = 'queued' FROM gone g JOIN step s ON s.job = g.job AND s.ordinal = g.ordinal "
+		"ORDER BY g.seq", PG_VALUES(queue));
+	if (rc == 0)
+		rc = push_rows(d, pg, redis, r, err);
+	if (rc == 0)
+		return pg_script(pg, "COMMIT", err);
+	pg_rollback(pg);
+	return -1;
+}
+
+int feed_run(struct dispatcher *d, struct pg *pg, struct redis *redis, struct err *err)
+{
+	char names[QUEUES_MAX][40];
+	size_t n = queues_names(d->queues, names, QUEUES_MAX);
+
+	for (size_t k = 0; k < n; k++) {
+		scoped(freeReplyObject_p) redisReply *len = NULL;
+		scoped(PQclear_p) PGresult *r = NULL;
+		bool has_backlog;
+
+		if (redis_command(redis, &len, err, "LLEN pixelfleet:queue:%s", names[k]) < 0 ||
+		    pg_query(pg, &r, err, "SELECT EXISTS (SELECT FROM backlog WHERE queue = $1)", PG_VALUES(names[k])) < 0)
+			return -1;
+		has_backlog = *pg_text(r, 0, 0) == 't';
+		queues_measured(d->queues, names[k], len->integer, has_backlog);
+		for (long long room = (long long)d->conf.queue_window - len->integer; has_backlog && room > 0; room -= 2000)
+			if (feed_queue(d, pg, redis, names[k], err) < 0)
+				return -1;
+	}
+	return 0;
+}

@@ -1,0 +1,180 @@
+#include "housekeeping.h"
+
+#include "clock.h"
+#include "feed.h"
+#include "log.h"
+#include "pg.h"
+#include "purge.h"
+#include "rebuild.h"
+#include "redis.h"
+#include "retention.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define TICK_MS  100
+#define RETRY_MS 1000           /* after a chore failed */
+
+struct housekeeping {
+	struct dispatcher *d;
+	pthread_t thread;
+	struct pg pg;
+	struct redis redis;
+	int64_t last_scan;
+};
+
+/* Hands a list of (job, ordinal) rows to the ledger as operations of one kind, and waits. */
+static int call_for_rows(struct housekeeping *h, const PGresult *r, enum op_kind kind, struct err *err)
+{
+	size_t n = (size_t)PQntuples(r);
+	scoped(free_p) struct op **ops = xcalloc(n, sizeof *ops);
+	int rc = 0;
+
+	for (size_t k = 0; k < n; k++) {
+		ops[k] = op_new(kind);
+		ops[k]->job = xstrdup(pg_text(r, (int)k, 0));
+		ops[k]->ordinal = (int)pg_int(r, (int)k, 1);
+	}
+	ledger_call_all(h->d->ledger, ops, n);
+	for (size_t k = 0; k < n; k++) {
+		if (ops[k]->status == OP_FAILED) {
+			*err = ops[k]->err;
+			rc = -1;
+		}
+		op_free(ops[k]);
+	}
+	return rc;
+}
+
+static int retries(struct housekeeping *h, struct err *err)
+{
+	scoped(PQclear_p) PGresult *r = NULL;
+
+	if (pg_query(&h->pg, &r, err, "SELECT job::text, ordinal FROM retry WHERE due_at <= clock_timestamp() ORDER BY due_at LIMIT 1000", PG_NONE) < 0)
+		return -1;
+	h->d->pg_seen_ms = clock_mono_ms();
+	return call_for_rows(h, r, OP_RETRY_DUE, err);
+}
+
+static int feeding(struct housekeeping *h, struct err *err)
+{
+	return feed_run(h->d, &h->pg, &h->redis, err);
+}
+
+static int deadlines(struct housekeeping *h, struct err *err)
+{
+	scoped(PQclear_p) PGresult *r = NULL;
+
+	if (pg_query(&h->pg, &r, err, "SELECT id::text, 0 FROM job WHERE state = 'running' AND deadline_at <= clock_timestamp() "
+			"AND stop_reason IS NULL LIMIT 100", PG_NONE) < 0)
+		return -1;
+	return call_for_rows(h, r, OP_DEADLINE, err);
+}
+
+static int unfinished(struct housekeeping *h, struct err *err)
+{
+	scoped(PQclear_p) PGresult *r = NULL;
+
+	if (pg_query(&h->pg, &r, err, "SELECT id::text, 0 FROM job WHERE state = 'running' AND made < total "
+			"AND created_at < now() - interval '20 seconds' LIMIT 100", PG_NONE) < 0)
+		return -1;
+	return call_for_rows(h, r, OP_MAKE, err);
+}
+
+static int compare(struct housekeeping *h, struct err *err)
+{
+	int64_t now = clock_mono_ms();
+	bool lost;
+
+	if (rebuild_is_needed(&h->pg, &h->redis, &lost, err) < 0)
+		return -1;
+	if (!lost && !h->d->pushes_owed && now - h->last_scan < (int64_t)h->d->conf.scan_interval_s * 1000)
+		return 0;
+	h->last_scan = now;
+	return rebuild_run(h->d, &h->pg, &h->redis, lost, err);
+}
+
+static int purging(struct housekeeping *h, struct err *err)
+{
+	return purge_run(h->d, &h->redis, err);
+}
+
+static int subscribers(struct housekeeping *h, struct err *err)
+{
+	scoped(freeReplyObject_p) redisReply *patterns = NULL, *channels = NULL, *info = NULL;
+
+	if (redis_command(&h->redis, &patterns, err, "PUBSUB NUMPAT") < 0 ||
+	    redis_command(&h->redis, &channels, err, "PUBSUB CHANNELS pixelfleet:events:*") < 0 ||
+	    redis_command(&h->redis, &info, err, "INFO memory") < 0)
+		return -1;
+	h->d->events_wanted = patterns->integer > 0 || channels->elements > 0;
+	h->d->redis_noeviction = info->type == REDIS_REPLY_STRING && strstr(info->str, "maxmemory_policy:noeviction");
+	return 0;
+}
+
+static int retention(struct housekeeping *h, struct err *err)
+{
+	return retention_run(h->d, &h->pg, err);
+}
+
+static const struct chore {
+	const char *name;
+	unsigned every_ms;
+	int (*run)(struct housekeeping *h, struct err *err);
+} chores[] = {
+	{ "subscribers", 250,     subscribers },
+	{ "retries",     200,     retries },
+	{ "feed",        200,     feeding },
+	{ "compare",     1000,    compare },
+	{ "deadlines",   500,     deadlines },
+	{ "purge",       1000,    purging },
+	{ "unfinished",  10000,   unfinished },
+	{ "retention",   3600000, retention },
+};
+
+static void *run(void *arg)
+{
+	struct housekeeping *h = arg;
+	int64_t due[countof(chores)] = { 0 };
+
+	while (!h->d->stopping) {
+		for (size_t k = 0; k < countof(chores) && !h->d->stopping; k++) {
+			struct err err;
+
+			if (clock_mono_ms() < due[k])
+				continue;
+			due[k] = clock_mono_ms() + chores[k].every_ms;
+			if (chores[k].run(h, &err) == 0)
+				continue;
+			log_warn("housekeeping.failed", "chore=%s error=%s", chores[k].name, log_quote(err.msg));
+			due[k] = clock_mono_ms() + RETRY_MS;
+		}
+		h->d->chores_ms = clock_mono_ms();
+		clock_sleep_ms(TICK_MS);
+	}
+	return NULL;
+}
+
+struct housekeeping *housekeeping_start(struct dispatcher *d)
+{
+	struct housekeeping *h = xcalloc(1, sizeof *h);
+
+	h->d = d;
+	d->chores_ms = clock_mono_ms();
+	h->last_scan = clock_mono_ms();
+	pg_init(&h->pg, d->conf.database_url, NULL);
+	redis_init(&h->redis, d->conf.redis_url);
+	must(pthread_create(&h->thread, NULL, run, h) == 0);
+	return h;
+}
+
+void housekeeping_stop(struct housekeeping *h)
+{
+	if (!h)
+		return;
+	pthread_join(h->thread, NULL);
+	pg_done(&h->pg);
+	redis_done(&h->redis);
+	free(h);
+}

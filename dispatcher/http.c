@@ -1,0 +1,379 @@
+#include "http.h"
+
+#include "clock.h"
+#include "errand.h"
+#include "events.h"
+#include "http_auth.h"
+#include "listener.h"
+#include "log.h"
+#include "metrics.h"
+#include "request.h"
+#include "utf8.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <microhttpd.h>
+
+#define THREADS         4
+#define CONNECTIONS     8192
+#define OTHER_FDS       256             /* files and connections that are not HTTP's */
+#define IDLE_S          60
+#define HEADERS_BYTES   (32u << 10)     /* of one request, with MHD's own needs */
+#define DROP_MAX        (32u << 20)     /* of a refused body, so that the client reads why */
+#define STOP_MS         10000
+
+struct http_server {
+	struct dispatcher *d;
+	struct MHD_Daemon *daemon;
+	struct listener listener;
+	struct auth auth;
+	struct events *events;
+	_Atomic unsigned running;       /* requests */
+	_Atomic bool stopping;
+};
+
+/* What the headers say about the body. */
+struct framing {
+	unsigned lengths, encodings;
+	bool chunked, expects, broken;
+	uint64_t length;
+};
+
+static enum MHD_Result see_header(void *arg, enum MHD_ValueKind kind, const char *name, const char *value)
+{
+	struct framing *f = arg;
+
+	(void)kind;
+	if (!value)
+		value = "";
+	if (strcasecmp(name, "Content-Length") == 0) {
+		f->lengths++;
+		f->broken |= !*value || strspn(value, "0123456789") != strlen(value) || strlen(value) > 18;
+		f->length = strtoull(value, NULL, 10);
+	} else if (strcasecmp(name, "Transfer-Encoding") == 0) {
+		f->encodings++;
+		f->chunked = strcasecmp(value, "chunked") == 0;
+	} else if (strcasecmp(name, "Expect") == 0) {
+		f->expects = true;
+	}
+	return MHD_YES;
+}
+
+/* Two readers of one connection must never disagree on where a request ends. */
+static const char *framing_problem(const struct framing *f)
+{
+	if (f->lengths && f->encodings)
+		return "Content-Length and Transfer-Encoding in one request";
+	if (f->lengths > 1)
+		return "more than one Content-Length";
+	if (f->broken)
+		return "Content-Length is not a number";
+	if (f->encodings && (f->encodings > 1 || !f->chunked))
+		return "Transfer-Encoding: only chunked is allowed, once";
+	return NULL;
+}
+
+static enum MHD_Result see_argument(void *arg, enum MHD_ValueKind kind, const char *name, const char *value)
+{
+	bool *ok = arg;
+	const char *const texts[] = { name, value ? value : "" };
+
+	(void)kind;
+	for (size_t t = 0; t < countof(texts); t++)
+		for (size_t i = 0, n = strlen(texts[t]), k; i < n; i += k)
+			if (!(k = utf8_sequence(texts[t] + i, n - i)))
+				return *ok = false, MHD_NO;
+	return MHD_YES;
+}
+
+/* Fills req->refused and the words for it when the token is missing or wrong. */
+static void check_token(struct http_server *s, struct request *req)
+{
+	switch (req->match.route->auth) {
+	case ROUTE_NONE:
+		return;
+	case ROUTE_INTERNAL:
+		if (auth_internal(&s->auth, request_header(req, "x-internal-token")))
+			return;
+		req->refusal = "the internal token is missing or wrong (header x-internal-token)";
+		break;
+	case ROUTE_API:
+		if (!auth_api(&s->auth, request_header(req, "Authorization"), request_header(req, "x-api-token"))) {
+			req->refusal = "an API token is needed: Authorization: Bearer <token>";
+			break;
+		}
+		if (s->auth.napi || auth_is_local(request_header(req, "Host"), request_header(req, "Origin"), request_header(req, "Sec-Fetch-Site")))
+			return;
+		metric_add(METRIC_HTTP_REFUSED, 1);
+		req->refused = MHD_HTTP_FORBIDDEN;
+		req->refusal = "without API tokens only programs of this machine may ask: the Host or Origin is another one's";
+		return;
+	}
+	req->refused = MHD_HTTP_UNAUTHORIZED;
+	metric_add(METRIC_HTTP_REFUSED, 1);
+}
+
+static void check(struct http_server *s, struct request *req, const struct framing *f)
+{
+	bool args_ok = true;
+
+	MHD_get_connection_values(req->conn, MHD_GET_ARGUMENT_KIND, see_argument, &args_ok);
+	if (!req->match.route) {
+		req->refused = req->match.status;
+		req->refusal = req->refused == 404 ? "there is nothing at this path (GET /api/v1 lists what there is)" :
+			req->refused == 405 ? "this path does not take this method" : "a part of the path is not text";
+		return;
+	}
+	check_token(s, req);
+	if (req->refused)
+		return;
+	if (!args_ok) {
+		req->refused = MHD_HTTP_BAD_REQUEST;
+		req->refusal = "the query is not UTF-8";
+	} else if (f->length > route_body_max(req->match.route->body)) {
+		req->refused = MHD_HTTP_CONTENT_TOO_LARGE;
+	}
+}
+
+static void answer_refused(struct request *req)
+{
+	if (req->refused == MHD_HTTP_CONTENT_TOO_LARGE)
+		answer_error(req, req->refused, "the body is over %zu bytes", route_body_max(req->match.route->body));
+	else
+		answer_error(req, req->refused, "%s", req->refusal);
+	if (req->refused == MHD_HTTP_METHOD_NOT_ALLOWED)
+		answer_header(req, "Allow", req->match.allow);
+	if (req->refused == MHD_HTTP_UNAUTHORIZED)
+		answer_header(req, "WWW-Authenticate", "Bearer");
+}
+
+static enum MHD_Result send_answer(struct http_server *s, struct request *req)
+{
+	enum MHD_Result rc;
+
+	must(req->answer != NULL);
+	if (req->last || s->stopping)
+		answer_header(req, "Connection", "close");
+	rc = MHD_queue_response(req->conn, req->status, req->answer);
+	MHD_destroy_response(req->answer);
+	req->answer = NULL;
+	return rc;
+}
+
+/* The headers have come. A refusal is sent now only when the body should not come at all. */
+static enum MHD_Result begin(struct http_server *s, struct request *req, const char *method)
+{
+	struct framing f = { 0 };
+	bool has_body;
+
+	req->begun = true;
+	MHD_get_connection_values(req->conn, MHD_HEADER_KIND, see_header, &f);
+	has_body = f.length || f.encodings;
+	req->is_head = strcmp(method, "HEAD") == 0;
+	route_find(method, req->path, &req->match);
+	req->refusal = framing_problem(&f);
+	if (req->refusal) {
+		req->refused = MHD_HTTP_BAD_REQUEST;
+		req->last = true;
+	} else {
+		check(s, req, &f);
+		req->last = req->refused && has_body && (f.expects || f.length > DROP_MAX);
+	}
+	if (!req->last)
+		return MHD_YES;
+	req->handled = true;
+	answer_refused(req);
+	return send_answer(s, req);
+}
+
+static enum MHD_Result take_body(struct request *req, const char *bytes, size_t *n)
+{
+	size_t most = req->match.route ? route_body_max(req->match.route->body) : 0;
+
+	if (!req->refused && req->body.len + *n > most) {
+		req->refused = MHD_HTTP_CONTENT_TOO_LARGE;
+		buf_free(&req->body);
+	}
+	if (req->refused) {
+		req->dropped += *n;
+		if (req->dropped > DROP_MAX)
+			return MHD_NO;
+	} else {
+		buf_add(&req->body, bytes, *n);
+	}
+	*n = 0;
+	return MHD_YES;
+}
+
+static enum MHD_Result on_request(void *arg, struct MHD_Connection *conn, const char *url, const char *method, const char *version,
+	const char *bytes, size_t *n, void **con_cls)
+{
+	struct http_server *s = arg;
+	struct request *req = *con_cls;
+
+	(void)url;
+	(void)version;
+	if (!req->begun) {
+		req->conn = conn;
+		return begin(s, req, method);
+	}
+	if (*n)
+		return take_body(req, bytes, n);
+	if (!req->handled) {
+		req->handled = true;
+		if (req->refused)
+			answer_refused(req);
+		else
+			req->match.route->handler(req);
+	} else if (req->resume) {
+		req->resume(req);
+		req->resume = NULL;
+	}
+	return req->answer ? send_answer(s, req) : MHD_YES;
+}
+
+/* The first word of a request: its URI as it came, before libmicrohttpd decodes it. */
+static void *on_uri(void *arg, const char *uri, struct MHD_Connection *conn)
+{
+	struct http_server *s = arg;
+	struct request *req = xcalloc(1, sizeof *req);
+
+	(void)conn;
+	*req = (struct request){ .server = s, .d = s->d, .events = s->events, .begun_us = clock_mono_us() };
+	req->path = xstrndup(uri, strcspn(uri, "?"));
+	s->running++;
+	return req;
+}
+
+static void on_completed(void *arg, struct MHD_Connection *conn, void **con_cls, enum MHD_RequestTerminationCode how)
+{
+	struct http_server *s = arg;
+	struct request *req = *con_cls;
+
+	(void)conn;
+	(void)how;
+	if (!req)
+		return;
+	*con_cls = NULL;
+	metric_add(METRIC_HTTP_REQUESTS, 1);
+	log_debug("http.request", "method=%s path=%s status=%u ms=%.3f", req->match.route ? req->match.route->method : "-",
+		log_quote(req->path), req->status, (double)(clock_mono_us() - req->begun_us) / 1000);
+	request_free(req);
+	s->running--;
+}
+
+static void on_log(void *arg, const char *fmt, va_list ap)
+{
+	char text[500];
+
+	(void)arg;
+	vsnprintf(text, sizeof text, fmt, ap);
+	text[strcspn(text, "\r\n")] = '\0';
+	log_debug("http.library", "text=%s", log_quote(text));
+}
+
+/* As many connections as there may be files open. */
+static unsigned connections(void)
+{
+	struct rlimit r;
+
+	if (getrlimit(RLIMIT_NOFILE, &r) < 0)
+		return 512;
+	if (r.rlim_cur < CONNECTIONS + OTHER_FDS) {
+		r.rlim_cur = min_of(r.rlim_max, (rlim_t)(CONNECTIONS + OTHER_FDS));
+		(void)setrlimit(RLIMIT_NOFILE, &r);
+		(void)getrlimit(RLIMIT_NOFILE, &r);
+	}
+	return r.rlim_cur >= CONNECTIONS + OTHER_FDS ? CONNECTIONS : (unsigned)max_of(r.rlim_cur / 2, (rlim_t)THREADS);
+}
+
+static struct MHD_Daemon *start_daemon(struct http_server *s)
+{
+	struct MHD_Daemon *daemon;
+	sigset_t all, before;
+
+	sigfillset(&all);               /* signals are for the main thread */
+	pthread_sigmask(SIG_BLOCK, &all, &before);
+	daemon = MHD_start_daemon(MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG,
+		(uint16_t)s->listener.port, NULL, NULL, on_request, s,
+		MHD_OPTION_EXTERNAL_LOGGER, on_log, s,
+		MHD_OPTION_LISTEN_SOCKET, s->listener.fd,
+		MHD_OPTION_THREAD_POOL_SIZE, (unsigned)THREADS,
+		MHD_OPTION_CONNECTION_LIMIT, connections(),
+		MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)IDLE_S,
+		MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)HEADERS_BYTES,
+		MHD_OPTION_STRICT_FOR_CLIENT, 1,
+		MHD_OPTION_URI_LOG_CALLBACK, on_uri, s,
+		MHD_OPTION_NOTIFY_COMPLETED, on_completed, s,
+		MHD_OPTION_END);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	return daemon;
+}
+
+static void server_free(struct http_server *s)
+{
+	events_stop(s->events);
+	if (s->listener.fd >= 0)
+		close(s->listener.fd);
+	auth_done(&s->auth);
+	free(s);
+}
+
+int http_start(struct dispatcher *d, struct http_server **ret, struct err *err)
+{
+	struct http_server *s = xcalloc(1, sizeof *s);
+
+	s->d = d;
+	s->listener.fd = -1;
+	if (auth_init(&s->auth, &d->conf, err) < 0 ||
+	    listener_open(&s->listener, d->conf.listen, &s->auth, err) < 0) {
+		server_free(s);
+		return -1;
+	}
+	s->events = events_start(&d->conf);
+	s->daemon = start_daemon(s);
+	if (!s->daemon) {
+		server_free(s);
+		return err_set(err, ERR_RETRY, "the HTTP server could not be started on '%s'", d->conf.listen);
+	}
+	log_info("http.listening", "address=%s port=%u", s->listener.address, s->listener.port);
+	*ret = s;
+	return 0;
+}
+
+unsigned http_port(const struct http_server *s)
+{
+	return s->listener.port;
+}
+
+static void wait_idle(struct http_server *s, int64_t ms)
+{
+	for (int64_t until = clock_mono_ms() + ms; s->running && clock_mono_ms() < until;)
+		clock_sleep_ms(5);
+}
+
+void http_stop(struct http_server *s)
+{
+	if (!s)
+		return;
+	s->stopping = true;
+	MHD_quiesce_daemon(s->daemon);
+	shutdown(s->listener.fd, SHUT_RD);      /* refuses instead of letting callers wait */
+	events_end_all(s->events);
+	wait_idle(s, STOP_MS);
+	errands_expire(true);
+	wait_idle(s, 1000);
+	MHD_stop_daemon(s->daemon);
+	if (s->running)
+		log_warn("http.cut", "requests=%u", s->running);
+	server_free(s);
+}

@@ -1,0 +1,251 @@
+#include "ledger.h"
+
+#include "batch.h"
+#include "clock.h"
+#include "log.h"
+#include "metrics.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+DEFINE_SCOPED(json_t *, json_decref)
+
+#define BATCH_MAX       512     /* operations of one transaction */
+#define REPLAYS_MAX     20      /* after a deadlock or a serialization failure */
+
+struct ledger {
+	struct dispatcher *d;
+	pthread_t thread;
+	pthread_mutex_t lock;
+	pthread_cond_t more;
+	struct op *first, **last;
+	bool stopping;
+	struct pg pg;
+	struct redis redis;
+};
+
+struct op *op_new(enum op_kind kind)
+{
+	struct op *op = xcalloc(1, sizeof *op);
+
+	op->kind = kind;
+	return op;
+}
+
+void op_free(struct op *op)
+{
+	if (!op)
+		return;
+	free(op->job);
+	free(op->text);
+	json_decref(op->problems);
+	submission_free(op->submission);
+	free(op->report.worker);
+	free(op->report.message);
+	free(op->report.artifacts);
+	free(op->report.data);
+	json_decref(op->report.artifact_list);
+	free(op);
+}
+
+const char *op_status_name(enum op_status s)
+{
+	static const char *const names[] = { [OP_ACCEPTED] = "accepted", [OP_DUPLICATE] = "duplicate", [OP_STALE] = "stale",
+		[OP_UNKNOWN] = "unknown", [OP_CONFLICT] = "conflict", [OP_GO] = "go", [OP_POISON] = "poison", [OP_FAILED] = "failed" };
+
+	return names[s];
+}
+
+/* ---- one batch, until it is decided ---- */
+
+static void fail_all(struct op **ops, size_t n, const struct err *err)
+{
+	for (size_t k = 0; k < n; k++) {
+		ops[k]->status = OP_FAILED;
+		ops[k]->err = *err;
+	}
+}
+
+static bool is_conflict(const struct pg *pg)
+{
+	return strncmp(pg->sqlstate, "40", 2) == 0;
+}
+
+/* A job with this id is there: this submission was adopted, or the answer to a commit was lost. */
+static bool is_known_job(const struct pg *pg, struct op *op)
+{
+	if (op->kind != OP_ACCEPT || strcmp(pg->sqlstate, "23505") != 0)
+		return false;
+	op->status = OP_DUPLICATE;
+	memcpy(op->result_job, op->job, sizeof op->result_job);
+	return true;
+}
+
+static struct op *push_owed_op(const char *job)
+{
+	struct op *op = op_new(OP_PUSH_OWED);
+
+	op->job = xstrdup(job);
+	op->done = op_free;
+	return op;
+}
+
+/* No partition for the ids of now: housekeeping makes them ahead, but its database may have been away. */
+static bool made_partitions(struct ledger *l)
+{
+	struct err err;
+
+	return strcmp(l->pg.sqlstate, "23514") == 0 && pg_script(&l->pg, "SELECT make_partitions(now())", &err) == 0;
+}
+
+static void decide(struct ledger *l, struct op **ops, size_t n, struct op **more)
+{
+	struct err err = { 0 };
+
+	for (int tries = 0;; tries++) {
+		l->pg.sqlstate[0] = '\0';
+		if (batch_run(l->d, &l->pg, &l->redis, ops, n, more, &err) == 0)
+			return;
+		metric_add(METRIC_LEDGER_FAILURES, 1);
+		if (tries < REPLAYS_MAX && (is_conflict(&l->pg) || (tries == 0 && made_partitions(l)))) {
+			log_info("ledger.replay", "ops=%zu error=%s", n, log_quote(err.msg));
+			continue;
+		}
+		if (err.kind == ERR_RETRY || n == 1)
+			break;
+		log_warn("ledger.one_by_one", "ops=%zu error=%s", n, log_quote(err.msg));
+		for (size_t k = 0; k < n; k++)
+			decide(l, &ops[k], 1, more);
+		return;
+	}
+	if (n == 1 && is_known_job(&l->pg, ops[0])) {
+		struct op *owed = push_owed_op(ops[0]->job);
+
+		owed->next = *more;
+		*more = owed;
+		return;
+	}
+	log_warn("ledger.batch_failed", "ops=%zu kind=%s error=%s", n, err_kind_name(err.kind), log_quote(err.msg));
+	fail_all(ops, n, &err);
+}
+
+/* ---- the thread ---- */
+
+static size_t take(struct ledger *l, struct op **ops)
+{
+	size_t n = 0;
+
+	must(pthread_mutex_lock(&l->lock) == 0);
+	while (!l->first && !l->stopping)
+		pthread_cond_wait(&l->more, &l->lock);
+	while (l->first && n < BATCH_MAX) {
+		ops[n] = l->first;
+		l->first = l->first->next;
+		ops[n++]->next = NULL;
+	}
+	if (!l->first)
+		l->last = &l->first;
+	must(pthread_mutex_unlock(&l->lock) == 0);
+	return n;
+}
+
+static void *run(void *arg)
+{
+	struct ledger *l = arg;
+	struct op *ops[BATCH_MAX];
+	size_t n;
+
+	while ((n = take(l, ops))) {
+		struct op *more = NULL;
+
+		decide(l, ops, n, &more);
+		for (size_t k = 0; k < n; k++)
+			ops[k]->done(ops[k]);
+		if (more)
+			ledger_submit(l, more, 1);
+	}
+	return NULL;
+}
+
+struct ledger *ledger_start(struct dispatcher *d)
+{
+	struct ledger *l = xcalloc(1, sizeof *l);
+
+	l->d = d;
+	l->last = &l->first;
+	must(pthread_mutex_init(&l->lock, NULL) == 0 && pthread_cond_init(&l->more, NULL) == 0);
+	pg_init(&l->pg, d->conf.database_url, BATCH_PG_SETUP);
+	redis_init(&l->redis, d->conf.redis_url);
+	must(pthread_create(&l->thread, NULL, run, l) == 0);
+	return l;
+}
+
+void ledger_stop(struct ledger *l)
+{
+	if (!l)
+		return;
+	must(pthread_mutex_lock(&l->lock) == 0);
+	l->stopping = true;
+	pthread_cond_signal(&l->more);
+	must(pthread_mutex_unlock(&l->lock) == 0);
+	pthread_join(l->thread, NULL);
+	pg_done(&l->pg);
+	redis_done(&l->redis);
+	pthread_mutex_destroy(&l->lock);
+	pthread_cond_destroy(&l->more);
+	free(l);
+}
+
+void ledger_submit(struct ledger *l, struct op *ops, size_t n)
+{
+	struct op *end = ops;
+
+	(void)n;
+	while (end->next)
+		end = end->next;
+	must(pthread_mutex_lock(&l->lock) == 0);
+	*l->last = ops;
+	l->last = &end->next;
+	pthread_cond_signal(&l->more);
+	must(pthread_mutex_unlock(&l->lock) == 0);
+}
+
+struct waiter {
+	pthread_mutex_t lock;
+	pthread_cond_t done;
+	size_t left;
+};
+
+static void count_down(struct op *op)
+{
+	struct waiter *w = op->arg;
+
+	must(pthread_mutex_lock(&w->lock) == 0);
+	if (--w->left == 0)
+		pthread_cond_signal(&w->done);
+	must(pthread_mutex_unlock(&w->lock) == 0);
+}
+
+void ledger_call_all(struct ledger *l, struct op **ops, size_t n)
+{
+	struct waiter w = { .lock = PTHREAD_MUTEX_INITIALIZER, .done = PTHREAD_COND_INITIALIZER, .left = n };
+
+	if (!n)
+		return;
+	for (size_t k = 0; k < n; k++) {
+		ops[k]->done = count_down;
+		ops[k]->arg = &w;
+		ops[k]->next = k + 1 < n ? ops[k + 1] : NULL;
+	}
+	ledger_submit(l, ops[0], n);
+	must(pthread_mutex_lock(&w.lock) == 0);
+	while (w.left)
+		pthread_cond_wait(&w.done, &w.lock);
+	must(pthread_mutex_unlock(&w.lock) == 0);
+}
+
+void ledger_call(struct ledger *l, struct op *op)
+{
+	ledger_call_all(l, &op, 1);
+}

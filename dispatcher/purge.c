@@ -1,0 +1,95 @@
+#include "purge.h"
+
+#include "queues.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define JOBS_MAX   4096         /* of one run; more wait for the next */
+#define PIECE      5000         /* entries of a list that one script call looks at */
+#define QUEUES_MAX 256
+
+struct purge {
+	pthread_mutex_t lock;
+	char (*jobs)[37];
+	size_t n, cap;
+};
+
+struct purge *purge_new(void)
+{
+	struct purge *p = xcalloc(1, sizeof *p);
+
+	must(pthread_mutex_init(&p->lock, NULL) == 0);
+	return p;
+}
+
+void purge_free(struct purge *p)
+{
+	if (!p)
+		return;
+	pthread_mutex_destroy(&p->lock);
+	free(p->jobs);
+	free(p);
+}
+
+void purge_add(struct purge *p, const char *job)
+{
+	must(pthread_mutex_lock(&p->lock) == 0);
+	p->jobs = grow(p->jobs, p->n + 1, &p->cap, sizeof *p->jobs);
+	snprintf(p->jobs[p->n++], sizeof *p->jobs, "%s", job);
+	must(pthread_mutex_unlock(&p->lock) == 0);
+}
+
+static size_t take_jobs(struct purge *p, char (*to)[37])
+{
+	size_t n;
+
+	must(pthread_mutex_lock(&p->lock) == 0);
+	n = min_of(p->n, (size_t)JOBS_MAX);
+	if (n) {
+		p->n -= n;
+		memcpy(to, p->jobs + p->n, n * sizeof *to);
+	}
+	must(pthread_mutex_unlock(&p->lock) == 0);
+	return n;
+}
+
+/* From the right end to the left: workers take from the left meanwhile, which only moves what was looked at. */
+static int purge_queue(struct redis *redis, const char *queue, const char **argv, int argc, struct err *err)
+{
+	scoped(free_p) char *key = xasprintf("pixelfleet:queue:%s", queue);
+	scoped(freeReplyObject_p) redisReply *len = NULL;
+
+	if (redis_command(redis, &len, err, "LLEN %s", key) < 0)
+		return -1;
+	argv[0] = key;
+	for (long long last = len->integer - 1; last >= 0; last -= PIECE) {
+		char from[24], to[24];
+
+		snprintf(from, sizeof from, "%lld", max_of(last - PIECE + 1, 0LL));
+		snprintf(to, sizeof to, "%lld", last);
+		argv[1] = from, argv[2] = to;
+		if (redis_script(redis, "purge", 1, argc, argv, NULL, NULL, err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+int purge_run(struct dispatcher *d, struct redis *redis, struct err *err)
+{
+	scoped(free_p) char (*jobs)[37] = xcalloc(JOBS_MAX, sizeof *jobs);
+	scoped(free_p) const char **argv = xcalloc(JOBS_MAX + 3, sizeof *argv);
+	char names[QUEUES_MAX][40];
+	size_t n = take_jobs(d->purge, jobs), nqueues;
+
+	if (!n)
+		return 0;
+	for (size_t k = 0; k < n; k++)
+		argv[3 + k] = jobs[k];
+	nqueues = queues_names(d->queues, names, QUEUES_MAX);
+	for (size_t k = 0; k < nqueues; k++)
+		if (purge_queue(redis, names[k], argv, (int)n + 3, err) < 0)
+			return -1;
+	return 0;
+}

@@ -1,0 +1,17 @@
+/*
+ * purge.h - tasks of jobs that are over, out of the queues. They would do no harm (their reports are
+ * stale), only waste work; so this is done now and then for many jobs at once, a piece of a list at a time.
+ */
+#ifndef PURGE_H
+#define PURGE_H
+
+#include "dispatcher.h"
+#include "redis.h"
+
+struct purge *purge_new(void);
+void purge_free(struct purge *p);
+void purge_add(struct purge *p, const char *job);
+/* Goes over all queues if there is anything to do. */
+int purge_run(struct dispatcher *d, struct redis *redis, struct err *err) must_use;
+
+#endif

@@ -1,0 +1,28 @@
+/*
+ * queues.h - tasks into Redis: how full each queue is, what goes to the backlog, and the pushes.
+ *
+ * Only a window of each queue is in Redis. Depths are measured by housekeeping and counted up by
+ * pushes in between; what is over the window, and all behind it, goes to the backlog table.
+ */
+#ifndef QUEUES_H
+#define QUEUES_H
+
+#include "envelope.h"
+#include "redis.h"
+
+struct queues;
+
+struct queues *queues_new(unsigned window);
+void queues_free(struct queues *q);
+
+/* Claims room for one task. false: it must go to the backlog (high priority always fits). */
+bool queues_reserve(struct queues *q, const char *queue, bool high);
+/* From housekeeping: what Redis and PostgreSQL say. */
+void queues_measured(struct queues *q, const char *queue, int64_t depth, bool has_backlog);
+/* Copies up to `max` known names; returns how many. */
+size_t queues_names(struct queues *q, char (*names)[40], size_t max);
+
+/* RPUSH (high priority: LPUSH) of all, pipelined; remembers new queue names in pixelfleet:queues. */
+int queues_push(struct queues *q, struct redis *redis, const struct outgoing *out, size_t n, struct err *err) must_use;
+
+#endif

@@ -1,0 +1,19 @@
+#!lua flags=allow-oom
+-- Puts letters at the head of a list that is kept short. KEYS: dlq. ARGV: most, "new" | "again", then pairs:
+-- how the letter begins, the letter. "again": only if no letter in the list begins so. Returns how many were cut off.
+local list = ARGV[2] == 'again' and redis.call('LRANGE', KEYS[1], 0, -1) or {}
+for k = 3, #ARGV, 2 do
+	local there = false
+	for i = 1, #list do
+		there = there or string.sub(list[i], 1, #ARGV[k]) == ARGV[k]
+	end
+	if not there then
+		redis.call('LPUSH', KEYS[1], ARGV[k + 1])
+	end
+end
+local over = redis.call('LLEN', KEYS[1]) - tonumber(ARGV[1])
+if over > 0 then
+	redis.call('LTRIM', KEYS[1], 0, tonumber(ARGV[1]) - 1)
+	return over
+end
+return 0

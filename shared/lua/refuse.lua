@@ -1,0 +1,6 @@
+#!lua flags=allow-oom
+-- Move what is not a task from what a worker holds to the dead letters: ARGV is the entry, then the letter.
+-- Only if the worker still holds it.
+if redis.call('LREM', KEYS[1], 1, ARGV[1]) == 0 then return 0 end
+redis.call('LPUSH', KEYS[2], ARGV[2])
+return 1

@@ -1,0 +1,301 @@
+#include "store.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <sodium.h>
+
+#include "clock.h"
+
+#define HASH_BYTES 32
+#define FILE_NAME  (2 + 1 + 62 + 1)     /* "ab/cdef..." */
+#define TEMPORARY  "tmp"                /* only used where unnamed files cannot be made */
+
+static int make_parents(const char *path, struct err *err)
+{
+	scoped(free_p) char *p = xstrdup(path);
+
+	for (char *at = p + 1; ; at++) {
+		char was = *at;
+
+		if (was != '/' && was != '\0')
+			continue;
+		*at = '\0';
+		if (mkdir(p, 0750) < 0 && errno != EEXIST)
+			return err_set(err, ERR_RETRY, "cannot make the artifact directory '%s': %s", p, strerror(errno));
+		*at = was;
+		if (!was)
+			return 0;
+	}
+}
+
+int store_open(struct store *s, const char *path, struct err *err)
+{
+	int dir;
+
+	if (!*path)
+		return err_set(err, ERR_REJECT, "the artifact directory has no name");
+	if (make_parents(path, err) < 0)
+		return -1;
+	dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (dir < 0)
+		return err_set(err, ERR_RETRY, "cannot open the artifact directory '%s': %s", path, strerror(errno));
+	*s = (struct store){ .path = xstrdup(path), .dir = dir };
+	return 0;
+}
+
+void store_close(struct store *s)
+{
+	if (s->path)
+		close(s->dir);
+	free(s->path);
+	*s = (struct store){ .dir = -1 };
+}
+
+bool digest_is(const char *text)
+{
+	return strlen(text) == DIGEST_TEXT - 1 && strspn(text, "0123456789abcdef") == DIGEST_TEXT - 1;
+}
+
+static void file_name(const char *digest, char name[FILE_NAME])
+{
+	snprintf(name, FILE_NAME, "%.2s/%.62s", digest, digest + 2);
+}
+
+void store_path(const struct store *s, const char *digest, char *path, size_t size)
+{
+	char name[FILE_NAME];
+
+	file_name(digest, name);
+	snprintf(path, size, "%s/%s", s->path, name);
+}
+
+/* NFS and some others know no unnamed files: a named one that store_commit() unlinks and
+ * store_collect() sweeps up when nobody committed it. */
+static int create_named(struct store *s)
+{
+	char name[64];
+	uint64_t r[2];
+
+	randombytes_buf(r, sizeof r);
+	snprintf(name, sizeof name, TEMPORARY "/%016llx%016llx", (unsigned long long)r[0], (unsigned long long)r[1]);
+	if (mkdirat(s->dir, TEMPORARY, 0750) < 0 && errno != EEXIST)
+		return -1;
+	return openat(s->dir, name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0640);
+}
+
+int store_create(struct store *s, int *ret_fd, struct err *err)
+{
+	int fd = openat(s->dir, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0640);
+
+	if (fd < 0 && (errno == EOPNOTSUPP || errno == EISDIR || errno == EINVAL))
+		fd = create_named(s);
+	if (fd < 0)
+		return err_set(err, ERR_RETRY, "cannot write into the artifact directory '%s': %s", s->path, strerror(errno));
+	*ret_fd = fd;
+	return 0;
+}
+
+static int hash_file(int fd, char digest[DIGEST_TEXT], size_t *ret_size)
+{
+	enum { CHUNK = 256 * 1024 };
+	scoped(free_p) char *chunk = xcalloc(1, CHUNK);
+	crypto_generichash_state state;
+	uint8_t hash[HASH_BYTES];
+	off_t at = 0;
+	ssize_t n;
+
+	crypto_generichash_init(&state, NULL, 0, sizeof hash);
+	while ((n = pread(fd, chunk, CHUNK, at)) != 0) {
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -1;
+		crypto_generichash_update(&state, (const uint8_t *)chunk, (size_t)n);
+		at += n;
+	}
+	crypto_generichash_final(&state, hash, sizeof hash);
+	sodium_bin2hex(digest, DIGEST_TEXT, hash, sizeof hash);
+	*ret_size = (size_t)at;
+	return 0;
+}
+
+static void unlink_temporary(struct store *s, const char *proc_path)
+{
+	char target[4096];
+	ssize_t n = readlink(proc_path, target, sizeof target - 1);
+	const char *name;
+
+	if (n <= 0)
+		return;
+	target[n] = '\0';
+	name = strrchr(target, '/');
+	if (name && name - target > 4 && strncmp(name - 4, "/" TEMPORARY, 4) == 0)
+		unlinkat(s->dir, name - 3, 0);
+}
+
+/* A power cut may leave a name without all of its bytes: then what is there is not it. */
+static bool is_whole(struct store *s, const char *name, size_t size)
+{
+	struct stat st;
+
+	return fstatat(s->dir, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode) && (size_t)st.st_size == size;
+}
+
+/* 0 when the file has its name, or had it already. Loops while a collector takes it away. */
+static int link_or_touch(struct store *s, const char *from, const char *name, size_t size)
+{
+	for (int tries = 0; tries < 100; tries++) {
+		char dir[3] = { name[0], name[1], '\0' };
+
+		if (linkat(AT_FDCWD, from, s->dir, name, AT_SYMLINK_FOLLOW) == 0)
+			return 0;
+		if (errno == ENOENT) {
+			if (mkdirat(s->dir, dir, 0750) < 0 && errno != EEXIST)
+				return -1;
+			continue;
+		}
+		if (errno != EEXIST)
+			return -1;
+		if (!is_whole(s, name, size)) {
+			unlinkat(s->dir, name, 0);
+			continue;
+		}
+		if (utimensat(s->dir, name, NULL, 0) == 0)
+			return 0;
+	}
+	errno = EAGAIN;
+	return -1;
+}
+
+int store_commit(struct store *s, int fd, char ret_digest[DIGEST_TEXT], size_t *ret_size, struct err *err)
+{
+	char digest[DIGEST_TEXT], name[FILE_NAME], from[64];
+	size_t size;
+
+	if (hash_file(fd, digest, &size) < 0)
+		return err_set(err, ERR_RETRY, "cannot read back an artifact in '%s': %s", s->path, strerror(errno));
+	file_name(digest, name);
+	snprintf(from, sizeof from, "/proc/self/fd/%d", fd);
+	if (is_whole(s, name, size) && utimensat(s->dir, name, NULL, 0) == 0) {
+		unlink_temporary(s, from);
+	} else {
+		/* The bytes first, then the name: PostgreSQL may refer to it a moment later. */
+		if (fdatasync(fd) < 0 || fchmod(fd, 0440) < 0 || link_or_touch(s, from, name, size) < 0)
+			return err_set(err, ERR_RETRY, "cannot keep an artifact in '%s': %s", s->path, strerror(errno));
+		unlink_temporary(s, from);
+	}
+	memcpy(ret_digest, digest, DIGEST_TEXT);
+	*ret_size = size;
+	return 0;
+}
+
+int store_put(struct store *s, const void *bytes, size_t n, char ret_digest[DIGEST_TEXT], struct err *err)
+{
+	scoped(close_p) int fd = -1;
+	const char *at = bytes;
+	size_t left = n, size;
+
+	if (store_create(s, &fd, err) < 0)
+		return -1;
+	while (left > 0) {
+		ssize_t w = write(fd, at, left);
+
+		if (w < 0 && errno == EINTR)
+			continue;
+		if (w < 0)
+			return err_set(err, ERR_RETRY, "cannot write an artifact in '%s': %s", s->path, strerror(errno));
+		at += w, left -= (size_t)w;
+	}
+	return store_commit(s, fd, ret_digest, &size, err);
+}
+
+int store_get(struct store *s, const char *digest, int *ret_fd, size_t *ret_size, struct err *err)
+{
+	scoped(close_p) int fd = -1;
+	char name[FILE_NAME];
+	struct stat st;
+
+	if (!digest_is(digest))
+		return err_set(err, ERR_REJECT, "'%.80s' is not the name of an artifact: 64 hexadecimal digits, lower case", digest);
+	file_name(digest, name);
+	fd = openat(s->dir, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0 && errno == ENOENT)
+		return err_set(err, ERR_REJECT, "there is no artifact '%s/%s'", s->path, name);
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return err_set(err, ERR_RETRY, "cannot read the artifact '%s/%s': %s", s->path, name, strerror(errno));
+	*ret_fd = fd;
+	*ret_size = (size_t)st.st_size;
+	fd = -1;
+	return 0;
+}
+
+static bool is_older(int dir, const char *name, unsigned age_s)
+{
+	struct stat st;
+
+	return fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode)
+		&& (int64_t)st.st_mtim.tv_sec + (int64_t)age_s < clock_wall_us() / 1000000;
+}
+
+static DIR *open_sub(struct store *s, const char *name)
+{
+	int fd = openat(s->dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+
+	return fd < 0 ? NULL : fdopendir(fd);
+}
+
+static void closedir_p(DIR **d)
+{
+	if (*d)
+		closedir(*d);
+}
+
+static size_t collect_sub(struct store *s, const char *sub, unsigned age_s, bool (*fn)(void *, const char *), void *arg)
+{
+	scoped(closedir_p) DIR *d = open_sub(s, sub);
+	struct dirent *e;
+	size_t n = 0;
+
+	while (d && (e = readdir(d))) {
+		char digest[DIGEST_TEXT];
+
+		snprintf(digest, sizeof digest, "%.2s%.62s", sub, e->d_name);
+		if (strlen(e->d_name) != DIGEST_TEXT - 3 || !digest_is(digest) || !is_older(dirfd(d), e->d_name, age_s))
+			continue;
+		/* Asking takes a while, and somebody may store the same bytes meanwhile: look again. */
+		if (fn(arg, digest) && is_older(dirfd(d), e->d_name, age_s) && unlinkat(dirfd(d), e->d_name, 0) == 0)
+			n++;
+	}
+	return n;
+}
+
+static void sweep_temporary(struct store *s, unsigned age_s)
+{
+	scoped(closedir_p) DIR *d = open_sub(s, TEMPORARY);
+	struct dirent *e;
+
+	while (d && (e = readdir(d)))
+		if (is_older(dirfd(d), e->d_name, age_s))
+			unlinkat(dirfd(d), e->d_name, 0);
+}
+
+size_t store_collect(struct store *s, unsigned age_s, bool (*fn)(void *arg, const char *digest), void *arg)
+{
+	size_t n = 0;
+
+	for (unsigned i = 0; i < 256; i++) {
+		char sub[3];
+
+		snprintf(sub, sizeof sub, "%02x", i);
+		n += collect_sub(s, sub, age_s, fn, arg);
+	}
+	sweep_temporary(s, age_s);
+	return n;
+}

@@ -1,0 +1,246 @@
+#include "task.h"
+
+#include "clock.h"
+#include "utf8.h"
+#include "uuid.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define RAW_MAX ((size_t)4 << 20)       /* definitions are at most 1 MiB, inputs in an envelope 16 KB */
+
+/* ---- the envelope inside a dead letter ---- */
+
+static const char *skip_string(const char *p, const char *end)
+{
+	for (p++; p < end && *p != '"'; p++)
+		if (*p == '\\')
+			p++;
+	return min_of(p + 1, end);
+}
+
+/* The end of the value at p; the text was not checked to be JSON, so it only never runs over `end`. */
+static const char *skip_value(const char *p, const char *end)
+{
+	int depth = 0;
+
+	while (p < end) {
+		if (*p == '"') {
+			p = skip_string(p, end);
+			if (depth == 0)
+				return p;
+			continue;
+		}
+		if (*p == '{' || *p == '[')
+			depth++;
+		else if (*p == '}' || *p == ']')
+			depth--;
+		else if (*p == ',' && depth == 0)
+			return p;
+		if (depth < 0)
+			return p;
+		p++;
+		if (depth == 0 && (p[-1] == '}' || p[-1] == ']'))
+			return p;
+	}
+	return end;
+}
+
+static const char *skip_space(const char *p, const char *end)
+{
+	while (p < end && (*p == ' ' || *p == '\t' || *p == '\n' || *p == '\r'))
+		p++;
+	return p;
+}
+
+/* Finds the bytes of the outermost member "task"; the seal is over bytes, so they must be found, not remade. */
+static bool find_task(const char *raw, size_t len, const char **ret, size_t *ret_len)
+{
+	const char *end = raw + len, *p = skip_space(raw, end);
+
+	if (p == end || *p++ != '{')
+		return false;
+	while ((p = skip_space(p, end)) < end && *p == '"') {
+		const char *name = p, *value;
+
+		p = skip_space(skip_string(p, end), end);
+		if (p == end || *p++ != ':')
+			return false;
+		value = skip_space(p, end);
+		p = skip_value(value, end);
+		if (strncmp(name, "\"task\"", 6) == 0 && value < end && *value == '{') {
+			*ret = value;
+			*ret_len = (size_t)(p - value);
+			return true;
+		}
+		p = skip_space(p, end);
+		if (p == end || *p++ != ',')
+			return false;
+	}
+	return false;
+}
+
+/* ---- the shape ---- */
+
+static int get_text(const json_t *body, const char *name, const char **ret, struct err *err)
+{
+	const char *s = json_string_value(json_object_get(body, name));
+
+	if (!s || !*s)
+		return err_set(err, ERR_REJECT, "the task has no '%s'", name);
+	*ret = s;
+	return 0;
+}
+
+static int get_number(const json_t *body, const char *name, int least, int *ret, struct err *err)
+{
+	const json_t *v = json_object_get(body, name);
+
+	if (!json_is_integer(v) || json_integer_value(v) < least || json_integer_value(v) > INT32_MAX)
+		return err_set(err, ERR_REJECT, "the task's '%s' is not a whole number from %d on", name, least);
+	*ret = (int)json_integer_value(v);
+	return 0;
+}
+
+static int get_numbers(struct task *t, struct err *err)
+{
+	const json_t *item = json_object_get(t->body, "item"), *timeout = json_object_get(t->body, "timeout_s");
+	int seconds = 0;
+
+	t->item = -1;
+	if (item && !json_is_null(item) && get_number(t->body, "item", -1, &t->item, err) < 0)
+		return -1;
+	if (get_number(t->body, "ordinal", 0, &t->ordinal, err) < 0 || get_number(t->body, "attempt", 1, &t->attempt, err) < 0)
+		return -1;
+	if (timeout && get_number(t->body, "timeout_s", 1, &seconds, err) < 0)
+		return -1;
+	t->timeout_s = seconds ? (unsigned)seconds : t->tool ? t->tool->timeout_s : 60;
+	return 0;
+}
+
+static int get_inputs(struct task *t, struct err *err)
+{
+	const json_t *inputs = json_object_get(t->body, "inputs");
+
+	t->params = json_object_get(t->body, "params");
+	if (t->params && !json_is_object(t->params))
+		return err_set(err, ERR_REJECT, "the task's 'params' is not an object");
+	t->inputs_url = json_string_value(json_object_get(t->body, "inputs_url"));
+	if (t->inputs_url)
+		return 0;
+	if (inputs && !json_is_array(inputs))
+		return err_set(err, ERR_REJECT, "the task's 'inputs' is not a list");
+	if (!inputs && json_object_set_new(t->body, "inputs", json_array()) < 0)
+		return err_set(err, ERR_REJECT, "the task has no 'inputs'");
+	t->inputs = json_object_get(t->body, "inputs");
+	return 0;
+}
+
+static int read_body(struct task *t, struct err *err)
+{
+	const char *tool = NULL;
+
+	if (get_text(t->body, "job", &t->job, err) < 0 || get_text(t->body, "step", &t->step, err) < 0
+		|| get_text(t->body, "tool", &tool, err) < 0 || get_text(t->body, "queue", &t->queue, err) < 0)
+		return -1;
+	if (!uuid_is(t->job))
+		return err_set(err, ERR_REJECT, "the task's 'job' is '%.60s', not a UUID", t->job);
+	t->tool = tool_find(tool);
+	t->source = json_string_value(json_object_get(t->body, "source"));
+	t->trace = json_string_value(json_object_get(t->body, "trace"));
+	t->final = json_is_true(json_object_get(t->body, "final"));
+	return get_numbers(t, err) < 0 ? -1 : get_inputs(t, err);
+}
+
+static int load_body(const char *text, size_t len, json_t **ret, struct err *err)
+{
+	json_error_t e;
+	json_t *body = json_loadb(text, len, 0, &e);
+
+	if (!body)
+		return err_set(err, ERR_REJECT, "the task is not JSON: %s, at byte %d", e.text, e.position);
+	if (!json_is_object(body)) {
+		json_decref(body);
+		return err_set(err, ERR_REJECT, "the task is JSON, but not an object");
+	}
+	*ret = body;
+	return 0;
+}
+
+int task_parse(const char *raw, size_t len, const struct sealer *sealer, struct task **ret, struct err *err)
+{
+	scoped(task_free_p) struct task *t = xcalloc(1, sizeof *t);
+	const char *envelope = raw;
+	size_t envelope_len = len;
+	bool is_letter;
+
+	if (len > RAW_MAX)
+		return err_set(err, ERR_REJECT, "the task has %zu bytes, at most %zu are allowed", len, RAW_MAX);
+	is_letter = find_task(raw, len, &envelope, &envelope_len);
+	if (sealer && seal_check(sealer, envelope, envelope_len, err) < 0)
+		return is_letter ? err_wrap(err, "the dead letter's 'task'") : -1;
+	if (load_body(envelope, envelope_len, &t->body, err) < 0 || read_body(t, err) < 0)
+		return -1;
+	t->raw = xcalloc(1, len + 1);
+	memcpy(t->raw, raw, len);
+	t->raw_len = len;
+	t->is_requeue = is_letter;
+	uuid_new(t->run);
+	*ret = steal(&t);
+	return 0;
+}
+
+void task_free(struct task *t)
+{
+	json_decref(t->body);
+	free(t->raw);
+	free(t);
+}
+
+void task_result_done(struct task_result *r)
+{
+	json_decref(r->artifacts);
+	json_decref(r->data);
+	*r = (struct task_result){ 0 };
+}
+
+static void add_member(struct buf *to, const char *name, const json_t *value)
+{
+	if (!value)
+		return;
+	buf_printf(to, ",\"%s\":", name);
+	buf_json(to, value);
+}
+
+static void add_outcome(const struct task_result *r, struct buf *to)
+{
+	if (!r->failed) {
+		buf_puts(to, ",\"status\":\"succeeded\"");
+		add_member(to, "artifacts", r->artifacts);
+		add_member(to, "data", r->data);
+		return;
+	}
+	buf_printf(to, ",\"status\":\"failed\",\"error\":{\"kind\":\"%s\",\"message\":", err_kind_name(r->err.kind));
+	utf8_json_string(to, r->err.msg, strlen(r->err.msg));
+	if (r->signal)
+		buf_printf(to, ",\"signal\":%d", r->signal);
+	buf_puts(to, "}");
+}
+
+void task_report(const struct task *t, const struct task_result *r, const char *worker, struct buf *to)
+{
+	char at[CLOCK_TEXT];
+
+	buf_printf(to, "{\"run\":\"%s\",\"job\":\"%s\",\"ordinal\":%d,\"attempt\":%d,\"worker\":", t->run, t->job,
+		t->ordinal, t->attempt);
+	utf8_json_string(to, worker, strlen(worker));
+	if (t->is_requeue)
+		buf_puts(to, ",\"requeue\":true");
+	buf_printf(to, ",\"started_at\":\"%s\",\"ms\":%lld.%03lld", clock_format(r->started_us, at),
+		(long long)(r->took_us / 1000), (long long)(r->took_us % 1000));
+	if (r->peak_rss_kb)
+		buf_printf(to, ",\"peak_rss_kb\":%zu", r->peak_rss_kb);
+	add_outcome(r, to);
+	buf_puts(to, "}");
+}
