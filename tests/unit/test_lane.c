@@ -1,0 +1,197 @@
+#include "test.h"
+
+#include "clock.h"
+#include "lane.h"
+#include "reporter.h"
+#include "sync.h"
+
+#include <string.h>
+
+#define ENVELOPE "{\"v\":1,\"job\":\"00000000-0000-7000-8000-000000000001\",\"step\":\"s\",\"item\":0,\"ordinal\":0,\"attempt\":1," \
+	"\"tool\":\"%s\",\"queue\":\"q\",\"params\":{},\"inputs\":[]}"
+
+/* A lane, and a reporter whose thread never runs: what ends stays in its inbox. */
+struct bench {
+	struct reporter reporter;
+	struct lane lane;
+};
+
+static void bench_open(struct bench *b, unsigned slots)
+{
+	memset(b, 0, sizeof *b);
+	mutex_init(&b->reporter.lock);
+	cond_init(&b->reporter.wake);
+	lane_init(&b->lane, "q", slots, &b->reporter);
+}
+
+static void free_line(struct line *l)
+{
+	struct held *h;
+
+	while ((h = line_pop(l)))
+		held_free(h);
+}
+
+static void bench_close(struct bench *b)
+{
+	lane_close(&b->lane);
+	free_line(&b->reporter.inbox);
+	lane_done(&b->lane);
+	pthread_cond_destroy(&b->reporter.wake);
+	pthread_mutex_destroy(&b->reporter.lock);
+}
+
+static struct held *make(struct lane *l, const char *tool)
+{
+	scoped(free_p) char *raw = xasprintf(ENVELOPE, tool);
+	struct held *h = held_new(l, raw, strlen(raw));
+	struct err err;
+
+	assert_int_equal(task_parse(raw, strlen(raw), NULL, &h->task, &err), 0);
+	return h;
+}
+
+static void push(struct bench *b, const char *tool, size_t n)
+{
+	struct line batch = { 0 };
+
+	while (n--)
+		line_push(&batch, make(&b->lane, tool));
+	lane_push(&b->lane, &batch);
+}
+
+TEST(lane_claims_ahead_as_much_as_twenty_milliseconds_of_work)
+{
+	static const struct { double avg_us; size_t room; } cases[] = { { 10, 129 }, { 1000, 21 }, { 20000, 2 }, { 400000, 2 },
+		{ 600000, 1 } };
+
+	for (size_t i = 0; i < countof(cases); i++) {
+		struct bench b;
+		size_t n = 0;
+
+		bench_open(&b, 1);
+		b.lane.avg_us = cases[i].avg_us;
+		assert_int_equal(lane_wait_room(&b.lane, 0, false, &n), LANE_FREE_SLOT);
+		assert_int_equal(n, cases[i].room);
+		bench_close(&b);
+	}
+}
+
+TEST(lane_with_a_dry_queue_claims_for_free_slots_only)
+{
+	struct bench b;
+	struct held *h;
+	size_t n = 0;
+
+	bench_open(&b, 1);
+	b.lane.avg_us = 1000;
+	push(&b, "sleep", 1);
+	h = lane_take(&b.lane, 0, NULL, 0);
+	assert_int_equal(lane_wait_room(&b.lane, 0, true, &n), LANE_NONE);
+	assert_int_equal(lane_wait_room(&b.lane, 0, false, &n), LANE_ROOM);
+	assert_int_equal(n, 20);
+	h->end = END_ACK;
+	lane_close(&b.lane);
+	assert_null(lane_take(&b.lane, 0, h, 5));
+	assert_int_equal(b.reporter.inbox.n, 1);
+	bench_close(&b);
+}
+
+TEST(lane_gives_back_what_waits_behind_slots_that_stay_busy)
+{
+	struct bench b;
+	struct held *h;
+	size_t n = 0;
+
+	bench_open(&b, 1);
+	push(&b, "sleep", 3);
+	h = lane_take(&b.lane, 0, NULL, 0);
+	b.lane.line.first->since_ms -= 60000;
+	assert_int_equal(lane_wait_room(&b.lane, 0, true, &n), LANE_STALE);
+	lane_give_back(&b.lane);
+	assert_int_equal(b.reporter.inbox.n, 2);
+	assert_int_equal(b.reporter.inbox.first->end, END_PUTBACK);
+	assert_int_equal(lane_wait_room(&b.lane, 0, true, &n), LANE_NONE);
+	held_free(h);
+	b.lane.busy = 0;
+	b.lane.slots[0].current = NULL;
+	bench_close(&b);
+}
+
+TEST(lane_stops_what_runs_and_withdraws_what_waits)
+{
+	struct bench b;
+	struct held *running, *waiting;
+
+	bench_open(&b, 1);
+	push(&b, "sleep", 2);
+	running = lane_take(&b.lane, 0, NULL, 0);
+	waiting = b.lane.line.first;
+	assert_false(lane_stop_task(&b.lane, waiting, STOP_CANCEL));
+	assert_true(lane_withdraw(&b.lane, waiting));
+	assert_false(lane_withdraw(&b.lane, running));
+	assert_true(lane_stop_task(&b.lane, running, STOP_CANCEL));
+	assert_true(running->stop);
+	assert_int_equal(running->why, STOP_CANCEL);
+	held_free(waiting);
+	running->end = END_ACK;
+	lane_close(&b.lane);
+	assert_null(lane_take(&b.lane, 0, running, 0));
+	bench_close(&b);
+}
+
+TEST(lane_that_is_closed_gives_everything_back)
+{
+	struct bench b;
+
+	bench_open(&b, 2);
+	push(&b, "noop", 3);
+	lane_close(&b.lane);
+	push(&b, "noop", 2);
+	assert_int_equal(b.reporter.inbox.n, 5);
+	for (const struct held *h = b.reporter.inbox.first; h; h = h->after)
+		assert_int_equal(h->end, END_PUTBACK);
+	bench_close(&b);
+}
+
+struct runner_thread {
+	struct bench *bench;
+	unsigned index;
+	pthread_t thread;
+};
+
+static void *take_all(void *arg)
+{
+	struct runner_thread *t = arg;
+	struct held *h = NULL;
+
+	while ((h = lane_take(&t->bench->lane, t->index, h, 1)))
+		h->end = END_ACK;
+	return NULL;
+}
+
+TEST(threads_lane_hands_every_task_to_one_slot)
+{
+	enum { SLOTS = 4, BATCHES = 50, BATCH = 20 };
+	struct runner_thread threads[SLOTS];
+	struct bench b;
+
+	bench_open(&b, SLOTS);
+	for (unsigned i = 0; i < SLOTS; i++) {
+		threads[i] = (struct runner_thread){ .bench = &b, .index = i };
+		assert_int_equal(pthread_create(&threads[i].thread, NULL, take_all, &threads[i]), 0);
+	}
+	for (int i = 0; i < BATCHES; i++) {
+		size_t n;
+
+		while (lane_wait_room(&b.lane, 1000, false, &n) == LANE_NONE)
+			;
+		push(&b, i % 2 ? "noop" : "sleep", BATCH);
+	}
+	lane_close(&b.lane);
+	for (unsigned i = 0; i < SLOTS; i++)
+		assert_int_equal(pthread_join(threads[i].thread, NULL), 0);
+	assert_int_equal(b.reporter.inbox.n, BATCHES * BATCH);
+	assert_int_equal(lane_busy(&b.lane), 0);
+	bench_close(&b);
+}

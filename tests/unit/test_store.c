@@ -1,0 +1,138 @@
+#include "test.h"
+
+#include "store.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static struct store opened(void)
+{
+	struct store s;
+	struct err e;
+
+	assert_int_equal(store_open(&s, test_path("deep/down/artifacts"), &e), 0);
+	return s;
+}
+
+static bool yes(void *arg, const char *digest)
+{
+	snprintf(arg, DIGEST_TEXT, "%s", digest);
+	return true;
+}
+
+static bool no(void *arg, const char *digest)
+{
+	(void)arg, (void)digest;
+	return false;
+}
+
+TEST(store_gives_back_what_was_put_under_the_name_of_its_bytes)
+{
+	scoped(store_close) struct store s = opened();
+	char digest[DIGEST_TEXT], again[DIGEST_TEXT], bytes[10], path[4096];
+	scoped(close_p) int fd = -1;
+	struct stat st;
+	struct err e;
+	size_t n;
+
+	assert_int_equal(store_put(&s, "picture", 7, digest, &e), 0);
+	assert_true(digest_is(digest));
+	assert_int_equal(store_put(&s, "picture", 7, again, &e), 0);
+	assert_string_equal(digest, again);
+	assert_int_equal(store_get(&s, digest, &fd, &n, &e), 0);
+	assert_int_equal(n, 7);
+	assert_int_equal(read(fd, bytes, sizeof bytes), 7);
+	assert_memory_equal(bytes, "picture", 7);
+	store_path(&s, digest, path, sizeof path);
+	assert_int_equal(stat(path, &st), 0);
+	assert_int_equal(st.st_mode & 0222, 0);
+}
+
+TEST(store_names_are_blake2b_of_32_bytes)
+{
+	scoped(store_close) struct store s = opened();
+	char digest[DIGEST_TEXT];
+	struct err e;
+
+	assert_int_equal(store_put(&s, "", 0, digest, &e), 0);
+	assert_string_equal(digest, "0e5751c026e543b2e8ab2eb06099daa1d1e5df47778f7787faab45cdf12fe3a8");
+}
+
+TEST(store_makes_files_again_that_a_power_cut_left_short)
+{
+	scoped(store_close) struct store s = opened();
+	char digest[DIGEST_TEXT], path[4096];
+	struct stat st;
+	struct err e;
+
+	assert_int_equal(store_put(&s, "picture", 7, digest, &e), 0);
+	store_path(&s, digest, path, sizeof path);
+	assert_int_equal(chmod(path, 0600), 0);
+	assert_int_equal(truncate(path, 3), 0);
+	assert_int_equal(store_put(&s, "picture", 7, digest, &e), 0);
+	assert_int_equal(stat(path, &st), 0);
+	assert_int_equal(st.st_size, 7);
+}
+
+TEST(store_get_names_the_path_of_what_is_not_there)
+{
+	scoped(store_close) struct store s = opened();
+	struct err e;
+	size_t n;
+	int fd;
+
+	assert_int_equal(store_get(&s, "0000000000000000000000000000000000000000000000000000000000000000", &fd, &n, &e), -1);
+	assert_int_equal(e.kind, ERR_REJECT);
+	assert_non_null(strstr(e.msg, "deep/down/artifacts/00/0000"));
+	assert_int_equal(store_get(&s, "../../etc/passwd", &fd, &n, &e), -1);
+	assert_non_null(strstr(e.msg, "64 hexadecimal"));
+}
+
+TEST(store_collects_only_what_is_old_and_not_wanted)
+{
+	scoped(store_close) struct store s = opened();
+	struct timespec old[2] = { { .tv_sec = 1000 }, { .tv_sec = 1000 } };
+	char a[DIGEST_TEXT], b[DIGEST_TEXT], seen[DIGEST_TEXT] = "", path[4096];
+	struct err e;
+
+	assert_int_equal(store_put(&s, "old", 3, a, &e), 0);
+	assert_int_equal(store_put(&s, "new", 3, b, &e), 0);
+	store_path(&s, a, path, sizeof path);
+	assert_int_equal(utimensat(AT_FDCWD, path, old, 0), 0);
+	assert_int_equal(store_collect(&s, 3600, no, NULL), 0);
+	assert_int_equal(store_collect(&s, 3600, yes, seen), 1);
+	assert_string_equal(seen, a);
+	assert_int_equal(access(path, F_OK), -1);
+	store_path(&s, b, path, sizeof path);
+	assert_int_equal(access(path, F_OK), 0);
+}
+
+TEST(store_touches_what_is_stored_again_so_that_it_stays)
+{
+	scoped(store_close) struct store s = opened();
+	struct timespec old[2] = { { .tv_sec = 1000 }, { .tv_sec = 1000 } };
+	char digest[DIGEST_TEXT], seen[DIGEST_TEXT], path[4096];
+	struct err e;
+
+	assert_int_equal(store_put(&s, "x", 1, digest, &e), 0);
+	store_path(&s, digest, path, sizeof path);
+	assert_int_equal(utimensat(AT_FDCWD, path, old, 0), 0);
+	assert_int_equal(store_put(&s, "x", 1, digest, &e), 0);
+	assert_int_equal(store_collect(&s, 3600, yes, seen), 0);
+}
+
+TEST(store_open_says_which_directory_it_cannot_make)
+{
+	FILE *f = fopen(test_path("file"), "w");
+	struct store s;
+	struct err e;
+
+	fclose(f);
+	assert_int_equal(store_open(&s, test_path("file/below"), &e), -1);
+	assert_non_null(strstr(e.msg, "file"));
+	assert_int_equal(store_open(&s, "", &e), -1);
+}

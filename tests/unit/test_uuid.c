@@ -1,0 +1,73 @@
+#include "test.h"
+
+#include "clock.h"
+#include "uuid.h"
+
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+TEST(uuid_new_is_a_version_7_of_now)
+{
+	char text[UUID_TEXT], least[UUID_TEXT], most[UUID_TEXT];
+
+	uuid_at(clock_wall_us() / 1000, least);
+	uuid_new(text);
+	uuid_at(clock_wall_us() / 1000 + 1000, most);
+	assert_true(uuid_is(text));
+	assert_int_equal(text[14], '7');
+	assert_non_null(strchr("89ab", text[19]));
+	assert_true(strcmp(least, text) <= 0 && strcmp(text, most) < 0);
+}
+
+TEST(uuid_new_ascends)
+{
+	char before[UUID_TEXT] = "", now[UUID_TEXT];
+
+	for (int i = 0; i < 100000; i++) {
+		uuid_new(now);
+		if (strcmp(before, now) >= 0)
+			fail_msg("%s comes after %s", now, before);
+		memcpy(before, now, sizeof before);
+	}
+}
+
+enum { THREADS = 4, EACH = 5000 };
+
+static void *make_ids(void *to)
+{
+	for (int i = 0; i < EACH; i++)
+		uuid_new((char *)to + i * UUID_TEXT);
+	return NULL;
+}
+
+static int by_text(const void *a, const void *b)
+{
+	return strcmp(a, b);
+}
+
+TEST(threads_never_get_the_same_uuid)
+{
+	pthread_t threads[THREADS];
+	scoped(free_p) char *ids = xcalloc((size_t)THREADS * EACH, UUID_TEXT);
+
+	for (int t = 0; t < THREADS; t++)
+		assert_int_equal(pthread_create(&threads[t], NULL, make_ids, ids + t * EACH * UUID_TEXT), 0);
+	for (int t = 0; t < THREADS; t++)
+		pthread_join(threads[t], NULL);
+	qsort(ids, (size_t)THREADS * EACH, UUID_TEXT, by_text);
+	for (int i = 1; i < THREADS * EACH; i++)
+		assert_string_not_equal(ids + (i - 1) * UUID_TEXT, ids + i * UUID_TEXT);
+}
+
+TEST(uuid_is_knows_what_is_none)
+{
+	assert_true(uuid_is("01900000-0000-7000-8000-000000000000"));
+	assert_false(uuid_is(""));
+	assert_false(uuid_is("01900000-0000-7000-8000-00000000000"));
+	assert_false(uuid_is("01900000-0000-7000-8000-0000000000000"));
+	assert_false(uuid_is("01900000-0000-7000-8000-00000000000G"));
+	assert_false(uuid_is("01900000-0000-7000-8000-00000000000A"));
+	assert_false(uuid_is("01900000x0000-7000-8000-000000000000"));
+}
