@@ -79,7 +79,8 @@ static const char *read_text(const json_t *body, const char *member, json_t *pro
 
 static void check_choice(struct choice *c, bool takes_params, json_t *problems)
 {
-	static const char *const with[] = { "job", "step", "tool", "all", "params", NULL }, *const without[] = { "job", "step", "tool", "all", NULL };
+	static const char *const with[] = { "job", "step", "tool", "all", "params", NULL };
+	static const char *const without[] = { "job", "step", "tool", "all", NULL };
 	const json_t *all = json_object_get(c->body, "all");
 
 	problem_unknown_members(problems, c->body, takes_params ? with : without, "");

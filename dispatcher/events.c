@@ -176,6 +176,12 @@ static void publish(struct events *e, const char *id, const char *text, bool ope
 	}
 }
 
+/* PostgreSQL was asked for it, and has no such job. */
+static bool is_gone(const struct topic *w, bool complete)
+{
+	return complete && !w->seen;
+}
+
 /* Streams whose first picture can be sent get it; jobs that ended or are gone are let go.
  * complete: PostgreSQL was asked, not only one message read. */
 static void settle(struct events *e, bool complete)
@@ -188,9 +194,9 @@ static void settle(struct events *e, bool complete)
 				if (w->open && complete)
 					EACH_SUB(e, &e->all, s, !s->fresh || tell_all(s, w->text));
 			}
-			if (w->text ? !w->open : complete && !w->seen)
+			if (is_gone(w, complete) || (w->text && !w->open))
 				end_subs(e, w);
-			if (!w->subs && (!w->open || !e->all))
+			if (!w->subs && (is_gone(w, complete) || !w->open || !e->all))
 				topic_free(e, w);
 		}
 	}

@@ -85,14 +85,14 @@ static int unfinished(struct housekeeping *h, struct err *err)
 static int compare(struct housekeeping *h, struct err *err)
 {
 	int64_t now = clock_mono_ms();
-	bool lost;
+	enum rebuild_why why;
 
-	if (rebuild_is_needed(&h->pg, &h->redis, &lost, err) < 0)
+	if (rebuild_is_needed(&h->pg, &h->redis, &why, err) < 0)
 		return -1;
-	if (!lost && !h->d->pushes_owed && now - h->last_scan < (int64_t)h->d->conf.scan_interval_s * 1000)
+	if (why == REBUILD_NO && !h->d->pushes_owed && now - h->last_scan < (int64_t)h->d->conf.scan_interval_s * 1000)
 		return 0;
 	h->last_scan = now;
-	return rebuild_run(h->d, &h->pg, &h->redis, lost, err);
+	return rebuild_run(h->d, &h->pg, &h->redis, why, err);
 }
 
 static int purging(struct housekeeping *h, struct err *err)

@@ -10,7 +10,7 @@ DEFINE_SCOPED(json_t *, json_decref)
 
 #define ATTEMPTS_MAX "20000"
 
-/* Columns of the query for the job that the answer does not show as they are. */
+/* Columns of the query for the job that the answer does not show as they are; they follow the pictures. */
 enum { JOB_BODY, JOB_NEACH, JOB_ITEMS, JOB_DEFINITION, JOB_HIDDEN };
 enum { STEP_ID, STEP_TOOL, STEP_QUEUE, STEP_COUNTS, STEP_SHOWN, STEP_PER_ITEM = STEP_SHOWN, STEP_IDX, STEP_ENDED };
 enum { INST_STEP, INST_ITEM, INST_ORDINAL, INST_QUEUE, INST_STATE, INST_DUE, INST_ATTEMPT };
@@ -21,6 +21,7 @@ struct view {
 	PGresult *job, *steps, *instances, *attempts;
 	int hidden;             /* first hidden column of `job` */
 	int64_t neach, items;
+	json_t *images;         /* of the job; taking one in SQL would unpack the whole list for each row */
 	json_t *needs;          /* {step: [names]} */
 	json_t *places;         /* {step: row of `steps`} */
 	json_t *workers;        /* NULL: Redis did not answer, or nobody asks */
@@ -36,6 +37,7 @@ static void view_done(struct view *v)
 	PQclear(v->steps);
 	PQclear(v->instances);
 	PQclear(v->attempts);
+	json_decref(v->images);
 	json_decref(v->needs);
 	json_decref(v->places);
 	json_decref(v->workers);
@@ -64,6 +66,7 @@ static int load_job(struct view *v)
 	v->hidden = PQnfields(v->job) - JOB_HIDDEN;
 	v->neach = hidden(v, JOB_NEACH);
 	v->items = hidden(v, JOB_ITEMS);
+	v->images = json_loads(pg_text(v->job, 0, v->hidden - 1), 0, NULL);
 	v->needs = json_object();
 	body = json_loads(pg_text(v->job, 0, v->hidden + JOB_BODY), 0, NULL);
 	json_array_foreach(json_object_get(body, "steps"), i, step)
@@ -97,7 +100,7 @@ static int load_steps(struct view *v)
 static int load_instances(struct view *v, int limit, int after)
 {
 	static const char sql[] =
-		"SELECT v.step, v.item, v.ordinal, v.queue, v.state, " ROWS_TIME("r.due_at") " AS due_at, v.attempt, v.tool, v.image, v.deaths, "
+		"SELECT v.step, v.item, v.ordinal, v.queue, v.state, " ROWS_TIME("r.due_at") " AS due_at, v.attempt, v.tool, v.deaths, "
 		"v.waiting_on, v.reason, nullif(v.skipped_by, -1) AS skipped_by, " ROWS_TIME("v.changed_at") " AS changed_at, v.ms, "
 		"coalesce(v.artifacts, '[]') AS artifacts, v.data FROM step_view v LEFT JOIN retry r ON r.job = v.job AND r.ordinal = v.ordinal "
 		"WHERE v.job = $1::uuid AND v.ordinal > $2::int ORDER BY v.ordinal LIMIT $3::int";
@@ -226,6 +229,17 @@ static void add_attempts(struct view *v, int row, struct buf *to)
 	buf_puts(to, "]");
 }
 
+static void add_image(const struct view *v, int row, struct buf *to)
+{
+	const json_t *place = json_object_get(v->places, pg_text(v->instances, row, INST_STEP));
+	const char *image = json_string_value(json_array_get(v->images, (size_t)pg_int(v->instances, row, INST_ITEM)));
+
+	if (!image || !place || !is_per_item(v, (int)json_integer_value(place)))
+		return;
+	buf_puts(to, ",\"image\":");
+	buf_json_string(to, image);
+}
+
 static void add_instances(struct view *v, struct buf *to)
 {
 	for (int i = 0; i < PQntuples(v->instances); i++) {
@@ -233,6 +247,7 @@ static void add_instances(struct view *v, struct buf *to)
 
 		buf_puts(to, i ? ",{" : "{");
 		rows_members(to, v->instances, i, PQnfields(v->instances));
+		add_image(v, i, to);
 		add_attempts(v, i, to);
 		waits_for(v, i, &why);
 		if (why.len) {

@@ -76,6 +76,18 @@ static int purge_queue(struct redis *redis, const char *queue, const char **argv
 	return 0;
 }
 
+/* Workers may have claimed some of them since they were told at the end of the job. */
+static int tell_again(struct redis *redis, char (*jobs)[37], size_t n, struct err *err)
+{
+	for (size_t k = 0; k < n; k++)
+		if (redis_append(redis, err, "PUBLISH pixelfleet:control {\"cancel\":\"%s\"}", jobs[k]) < 0)
+			return -1;
+	for (size_t k = 0; k < n; k++)
+		if (redis_reply(redis, NULL, err) < 0)
+			return -1;
+	return 0;
+}
+
 int purge_run(struct dispatcher *d, struct redis *redis, struct err *err)
 {
 	scoped(free_p) char (*jobs)[37] = xcalloc(JOBS_MAX, sizeof *jobs);
@@ -91,5 +103,5 @@ int purge_run(struct dispatcher *d, struct redis *redis, struct err *err)
 	for (size_t k = 0; k < nqueues; k++)
 		if (purge_queue(redis, names[k], argv, (int)n + 3, err) < 0)
 			return -1;
-	return 0;
+	return tell_again(redis, jobs, n, err);
 }

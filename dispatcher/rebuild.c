@@ -45,17 +45,19 @@ static int read_now(struct pg *pg, struct redis *redis, struct identity *id, str
 	return 0;
 }
 
-int rebuild_is_needed(struct pg *pg, struct redis *redis, bool *ret, struct err *err)
+int rebuild_is_needed(struct pg *pg, struct redis *redis, enum rebuild_why *ret, struct err *err)
 {
 	scoped(PQclear_p) PGresult *r = NULL;
 	struct identity now;
+	bool same;
 
 	if (read_now(pg, redis, &now, err) < 0)
 		return -1;
 	if (pg_query(pg, &r, err, "SELECT epoch, redis_run_id, system_identifier, timeline FROM fleet", PG_NONE) < 0)
 		return -1;
-	*ret = !*now.epoch || strcmp(now.epoch, pg_text(r, 0, 0)) != 0 || strcmp(now.run_id, pg_text(r, 0, 1)) != 0 ||
-		strcmp(now.system, pg_text(r, 0, 2)) != 0 || now.timeline != pg_int(r, 0, 3);
+	same = *now.epoch && strcmp(now.epoch, pg_text(r, 0, 0)) == 0 && strcmp(now.run_id, pg_text(r, 0, 1)) == 0 &&
+		strcmp(now.system, pg_text(r, 0, 2)) == 0 && now.timeline == pg_int(r, 0, 3);
+	*ret = same ? REBUILD_NO : *pg_text(r, 0, 0) ? REBUILD_LOST : REBUILD_FIRST;
 	return 0;
 }
 
@@ -299,14 +301,15 @@ static int relist(struct dispatcher *d, struct pg *pg, struct redis *redis, stru
 
 /* ---- all of it ---- */
 
-static int run_locked(struct dispatcher *d, struct pg *pg, struct redis *redis, bool lost, struct err *err)
+static int run_locked(struct dispatcher *d, struct pg *pg, struct redis *redis, enum rebuild_why why, struct err *err)
 {
+	bool lost = why != REBUILD_NO;
 	scoped(taskset_done) struct taskset set = { 0 };
 	int64_t began = clock_mono_ms();
 	size_t pushed = 0;
 
 	d->pushes_owed = false;         /* what fails from here on is owed again */
-	if (lost)
+	if (why == REBUILD_LOST)
 		clock_sleep_ms(PARK_WAIT_MS);
 	if (read_redis(redis, &set, err) < 0 || read_backlog(pg, &set, err) < 0 ||
 	    push_all_missing(d, pg, redis, lost, &set, &pushed, err) < 0 || (lost && relist(d, pg, redis, err) < 0) ||
@@ -320,7 +323,7 @@ static int run_locked(struct dispatcher *d, struct pg *pg, struct redis *redis, 
 	return 0;
 }
 
-int rebuild_run(struct dispatcher *d, struct pg *pg, struct redis *redis, bool lost, struct err *err)
+int rebuild_run(struct dispatcher *d, struct pg *pg, struct redis *redis, enum rebuild_why why, struct err *err)
 {
 	scoped(PQclear_p) PGresult *r = NULL;
 	int rc;
@@ -329,8 +332,8 @@ int rebuild_run(struct dispatcher *d, struct pg *pg, struct redis *redis, bool l
 		return -1;
 	if (*pg_text(r, 0, 0) != 't')
 		return 0;               /* another dispatcher is at it */
-	d->rebuilding = lost;
-	rc = run_locked(d, pg, redis, lost, err);
+	d->rebuilding = why == REBUILD_LOST;
+	rc = run_locked(d, pg, redis, why, err);
 	d->rebuilding = false;
 	if (rc < 0)
 		pg_close(pg);           /* and with it the lock, whatever state the connection is in */

@@ -13,11 +13,16 @@
 #include "pg.h"
 #include "redis.h"
 
-/* true when Redis or PostgreSQL is not what the queues were made from. */
-int rebuild_is_needed(struct pg *pg, struct redis *redis, bool *ret, struct err *err) must_use;
+enum rebuild_why {
+	REBUILD_NO,             /* Redis is the one that the queues were made from: only what is overdue is looked for */
+	REBUILD_FIRST,          /* no queue was ever made from this database */
+	REBUILD_LOST,           /* it is another Redis, or another PostgreSQL: contents are gone */
+};
 
-/* `lost`: contents are gone; wait for workers to park what they hold, and make the dead-letter lists anew.
- * Otherwise only steps that have been queued for a while are looked at. */
-int rebuild_run(struct dispatcher *d, struct pg *pg, struct redis *redis, bool lost, struct err *err) must_use;
+int rebuild_is_needed(struct pg *pg, struct redis *redis, enum rebuild_why *ret, struct err *err) must_use;
+
+/* LOST waits for workers to park what they hold; LOST and FIRST make the dead-letter lists anew. NO only looks at steps
+ * that have been queued for a while. */
+int rebuild_run(struct dispatcher *d, struct pg *pg, struct redis *redis, enum rebuild_why why, struct err *err) must_use;
 
 #endif

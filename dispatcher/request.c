@@ -5,12 +5,12 @@
 #include "stream.h"
 
 #include <errno.h>
-#include <limits.h>
 #include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <microhttpd.h>
@@ -55,25 +55,37 @@ static struct edge *edge(const struct conf *conf)
 	return e;
 }
 
+/* The other side has closed it, or said something unasked for, which is its last word. */
+static bool is_stale(int fd)
+{
+	char c;
+
+	return recv(fd, &c, 1, MSG_PEEK | MSG_DONTWAIT) >= 0 || (errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR);
+}
+
 struct pg *request_pg(struct request *req)
 {
-	return &edge(&req->d->conf)->pg;
+	struct pg *pg = &edge(&req->d->conf)->pg;
+
+	if (pg->conn && is_stale(PQsocket(pg->conn)))
+		pg_close(pg);
+	return pg;
 }
 
 struct redis *request_redis(struct request *req)
 {
-	return &edge(&req->d->conf)->redis;
+	struct redis *redis = &edge(&req->d->conf)->redis;
+
+	if (redis->ctx && is_stale(redis->ctx->fd))
+		redis_close(redis);
+	return redis;
 }
 
 int request_query(struct request *req, PGresult **ret, const char *sql, int n, const char *const *values)
 {
-	struct pg *pg = request_pg(req);
-	bool was_open = pg->conn != NULL;
 	struct err err;
 
-	if (pg_query(pg, ret, &err, sql, n, values) == 0)
-		return 0;
-	if (was_open && !pg->conn && pg_query(pg, ret, &err, sql, n, values) == 0)
+	if (pg_query(request_pg(req), ret, &err, sql, n, values) == 0)
 		return 0;
 	answer_err(req, MHD_HTTP_INTERNAL_SERVER_ERROR, &err);
 	return -1;

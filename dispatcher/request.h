@@ -61,10 +61,11 @@ const char *request_arg(struct request *req, const char *name);
 int request_arg_int(struct request *req, const char *name, int64_t def, int64_t min, int64_t max, int64_t *ret) must_use;
 const char *request_header(struct request *req, const char *name);
 
-/* This thread's connections; they connect at their first use and close with the thread. */
+/* This thread's connections; they connect at their first use and close with the thread. One that the other side has
+ * closed meanwhile is made anew. Ask for them once per statement, not in a transaction. */
 struct pg *request_pg(struct request *req);
 struct redis *request_redis(struct request *req);
-/* A SELECT. A connection that turns out to be lost is made again once. On -1 it has answered. */
+/* One statement. On -1 it has answered. */
 int request_query(struct request *req, PGresult **ret, const char *sql, int n, const char *const *values) must_use;
 
 /* The body as JSON object (or array); NULL: a 400 was answered. */

@@ -36,11 +36,13 @@ static void unref(struct stream *s)
 static ssize_t next(void *arg, uint64_t pos, char *to, size_t max)
 {
 	struct stream *s = arg;
+	ssize_t rc;
 	size_t n;
 
 	(void)pos;
 	pthread_mutex_lock(&s->lock);
 	n = min_of(s->text.len - s->sent, max);
+	rc = n || !s->ended ? (ssize_t)n : MHD_CONTENT_READER_END_OF_STREAM;
 	if (n) {
 		memcpy(to, s->text.text + s->sent, n);
 		s->sent += n;
@@ -53,7 +55,7 @@ static ssize_t next(void *arg, uint64_t pos, char *to, size_t max)
 		s->suspended = true;
 	}
 	pthread_mutex_unlock(&s->lock);
-	return n || !s->ended ? (ssize_t)n : MHD_CONTENT_READER_END_OF_STREAM;
+	return rc;
 }
 
 static void gone(void *arg)

@@ -184,7 +184,8 @@ int redis_connect(struct redis *r, struct err *err)
 		return broken(r, err, "connecting");
 	if (redisSetTimeout(r->ctx, tv) != REDIS_OK)
 		return broken(r, err, "setting the time limit");
-	redisEnableKeepAlive(r->ctx);
+	if (!a.is_unix && redisEnableKeepAlive(r->ctx) != REDIS_OK)
+		return broken(r, err, "asking for keep-alive");
 	if (greet(r, &a, err) < 0)
 		return -1;
 	r->connects++;

@@ -22,8 +22,8 @@ struct fixture {
 
 static void up(struct fixture *f)
 {
-	static const char *const env[] = { "REDIS_URL=unix:///nonexistent/redis", "DATABASE_URL=host=/nonexistent", "PIXELFLEET_LISTEN=127.0.0.1:0",
-		"PROCESSING_INTERNAL_TOKEN=" TOKEN, NULL };
+	static const char *const env[] = { "REDIS_URL=unix:///nonexistent/redis", "DATABASE_URL=host=/nonexistent",
+		"PIXELFLEET_LISTEN=127.0.0.1:0", "PROCESSING_INTERNAL_TOKEN=" TOKEN, NULL };
 	struct err err;
 
 	memset(f, 0, sizeof *f);
@@ -41,7 +41,8 @@ static void down(struct fixture *f)
 
 static int dial(const struct fixture *f)
 {
-	struct sockaddr_in sa = { .sin_family = AF_INET, .sin_port = htons((uint16_t)http_port(f->http)), .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	struct sockaddr_in sa = { .sin_family = AF_INET, .sin_port = htons((uint16_t)http_port(f->http)),
+		.sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
 	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
 	assert_true(fd >= 0);
@@ -89,6 +90,7 @@ static const char *ask(const struct fixture *f, const char *head, const char *bo
 
 #define GET(path, more)  "GET " path " HTTP/1.1\r\n" HOST "Connection: close\r\n" more "\r\n"
 #define POST(path, more) "POST " path " HTTP/1.1\r\n" HOST "Connection: close\r\n" more "\r\n"
+#define RESULTS(more)    POST("/internal/v1/results", "x-internal-token: " TOKEN "\r\n" more)
 #define assert_begins(text, head) assert_memory_equal(text, head, sizeof(head) - 1)
 #define assert_says(text, word)   assert_non_null(strstr(text, word))
 
@@ -130,11 +132,12 @@ TEST(threads_a_request_with_two_lengths_is_refused_and_the_connection_closed)
 		POST("/api/v1/jobs", "Transfer-Encoding: gzip, chunked\r\n"),
 		"GET /health HTTP/1.1\r\n" HOST "Content-Length: 2\r\nContent-Length: 3\r\n\r\n",
 	};
+	static const char second[] = "{}GET /health HTTP/1.1\r\n" HOST "\r\n";
 	struct fixture f;
 
 	up(&f);
 	for (size_t i = 0; i < countof(heads); i++) {
-		const char *answer = ask(&f, heads[i], "{}GET /health HTTP/1.1\r\n" HOST "\r\n", 45);
+		const char *answer = ask(&f, heads[i], second, sizeof second - 1);
 
 		assert_begins(answer, "HTTP/1.1 400 ");
 		assert_null(strstr(answer, "\"ok\""));
@@ -149,7 +152,7 @@ TEST(threads_tokens_are_asked_for_before_the_body)
 	up(&f);
 	assert_begins(ask(&f, POST("/internal/v1/results", "Content-Length: 2\r\n"), "[]", 2), "HTTP/1.1 401 ");
 	assert_begins(ask(&f, POST("/internal/v1/results", "x-internal-token: " TOKEN "x\r\nContent-Length: 2\r\n"), "[]", 2), "HTTP/1.1 401 ");
-	assert_says(ask(&f, POST("/internal/v1/results", "x-internal-token: " TOKEN "\r\nContent-Length: 2\r\n"), "[]", 2), "{\"answers\":[]}");
+	assert_says(ask(&f, RESULTS("Content-Length: 2\r\n"), "[]", 2), "{\"answers\":[]}");
 	assert_begins(ask(&f, GET("/api/v1/tools", "Origin: http://evil.example\r\n"), "", 0), "HTTP/1.1 403 ");
 	assert_begins(ask(&f, "GET /api/v1/tools HTTP/1.1\r\nHost: evil.example\r\nConnection: close\r\n\r\n", "", 0), "HTTP/1.1 403 ");
 	down(&f);
@@ -166,7 +169,7 @@ TEST(threads_a_body_over_its_limit_is_413)
 	assert_begins(ask(&f, POST("/api/v1/jobs", "Content-Length: 1048577\r\n"), body, OVER), "HTTP/1.1 413 ");
 	assert_begins(ask(&f, POST("/api/v1/jobs", "Content-Length: 1048576\r\n"), body, OVER - 1), "HTTP/1.1 400 ");
 	assert_begins(ask(&f, POST("/api/v1/jobs", "Expect: 100-continue\r\nContent-Length: 1048577\r\n"), "", 0), "HTTP/1.1 413 ");
-	assert_begins(ask(&f, POST("/internal/v1/results", "x-internal-token: " TOKEN "\r\nContent-Length: 999999999999\r\n"), "", 0), "HTTP/1.1 413 ");
+	assert_begins(ask(&f, RESULTS("Content-Length: 999999999999\r\n"), "", 0), "HTTP/1.1 413 ");
 	down(&f);
 	free(body);
 }
@@ -187,17 +190,17 @@ TEST(threads_a_submission_that_cannot_be_committed_is_503)
 
 TEST(threads_reports_are_tried_again_as_a_whole_when_the_ledger_cannot)
 {
-	static const char shape[] = "[{\"run\":\"%s\",\"job\":\"%s\",\"ordinal\":0,\"attempt\":1,\"worker\":\"w\",\"started_at\":\"2026-01-02T03:04:05Z\","
-		"\"ms\":1,\"status\":\"succeeded\"},{}]";
+	static const char shape[] = "[{\"run\":\"%s\",\"job\":\"%s\",\"ordinal\":0,\"attempt\":1,\"worker\":\"w\","
+		"\"started_at\":\"2026-01-02T03:04:05Z\",\"ms\":1,\"status\":\"succeeded\"},{}]";
 	char head[200], body[600], id[UUID_TEXT];
 	struct fixture f;
 
 	up(&f);
 	uuid_new(id);
 	snprintf(body, sizeof body, shape, id, id);
-	snprintf(head, sizeof head, POST("/internal/v1/results", "x-internal-token: " TOKEN "\r\nContent-Length: %zu\r\n"), strlen(body));
+	snprintf(head, sizeof head, RESULTS("Content-Length: %zu\r\n"), strlen(body));
 	assert_begins(ask(&f, head, body, strlen(body)), "HTTP/1.1 503 ");
-	snprintf(head, sizeof head, POST("/internal/v1/results", "x-internal-token: " TOKEN "\r\nContent-Length: %d\r\n"), 4);
+	snprintf(head, sizeof head, RESULTS("Content-Length: %d\r\n"), 4);
 	assert_says(ask(&f, head, "[{}]", 4), "{\"answers\":[{\"refused\":\"job: allowed is a UUID in lower case\"}]}");
 	down(&f);
 }

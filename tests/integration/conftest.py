@@ -1,0 +1,58 @@
+"""Fixtures: `fleet` starts nothing by itself; `running` has a dispatcher and a worker."""
+import os
+import re
+import secrets
+import shutil
+import sys
+
+import pytest
+
+sys.path.insert(0, os.path.dirname(__file__))
+
+from fleet import Fleet  # noqa: E402 pylint: disable=wrong-import-position
+from services import ROOT, Services, built  # noqa: E402 pylint: disable=wrong-import-position
+
+
+@pytest.fixture(scope="session")
+def services():
+    for name in ("pixelfleet-dispatcher", "pixelfleet-worker", "pixelfleet-runner", "pixelfleet"):
+        assert os.access(built(name), os.X_OK), f"{built(name)} is not built: run make integration"
+    with Services() as both:
+        yield both
+
+
+@pytest.fixture(name="fleet")
+def make_fleet(services, request, tmp_path):
+    """A fleet on a fresh database and an empty Redis."""
+    database = "t_" + secrets.token_hex(6)
+    administrator = services.postgres.connect("postgres")
+    with administrator.cursor() as cursor:
+        cursor.execute(f"CREATE DATABASE {database}")
+    services.redis.client().flushall()
+    logs = ROOT / os.environ.get("TEST_LOGS", "build/test-logs") / "integration" / re.sub(r"[^\w.-]", "_", request.node.name)
+    shutil.rmtree(logs, ignore_errors=True)
+    fleet = Fleet(services, database, tmp_path, logs)
+    try:
+        yield fleet
+        fleet.close()
+    finally:
+        for program in fleet.programs:
+            for pid in program.children():
+                os.kill(pid, 9)
+        with administrator.cursor() as cursor:
+            cursor.execute(f"DROP DATABASE {database} WITH (FORCE)")
+        administrator.close()
+
+
+@pytest.fixture
+def running(fleet):
+    fleet.start_dispatcher()
+    fleet.start_worker()
+    return fleet
+
+
+@pytest.fixture
+def photographs(fleet):
+    """Real photographs, copied to where submissions may name them."""
+    from pictures import nature
+    return nature(fleet.pictures)

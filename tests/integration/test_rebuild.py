@@ -1,0 +1,78 @@
+"""Redis forgets; PostgreSQL does not."""
+from fleet import wait_for
+from pictures import names
+
+
+def full_queues(fleet):
+    """Four steps running and 10,000 queued behind them."""
+    fleet.start_dispatcher()
+    worker = fleet.start_worker("io=4")
+    slow = fleet.submit([{"id": "slow", "tool": "sleep", "params": {"seconds": 3}}], names(4))
+    wait_for(lambda: len(running_steps(fleet)) == 4, what="four steps running")
+    many = [fleet.submit([{"id": "a", "tool": "noop"}], names(2500)) for _ in range(4)]
+    wait_for(lambda: fleet.sql("SELECT count(*) FROM pixelfleet.step WHERE state = 'queued' AND job <> %s", slow) == [10000],
+             30, "10,000 steps queued")
+    return worker, [slow, *many]
+
+
+def running_steps(fleet):
+    return [task for w in fleet.http("GET", "/api/v1/workers").body["workers"] for task in w["running"]]
+
+
+def each_once(fleet, jobs):
+    for job in jobs:
+        assert fleet.wait_end(job, 90) == "succeeded", fleet.explain(job)
+        counts = fleet.counts(job)
+        assert counts["succeeded"] == counts["total"]
+    assert fleet.one("SELECT count(*) FROM pixelfleet.step WHERE state = 'succeeded' AND attempt = 1") == 10004
+    assert fleet.one("SELECT count(*) FROM pixelfleet.attempt") == 0
+    wait_for(lambda: fleet.held() == 0, 30, "nothing is left in Redis")
+
+
+def test_flushall_with_10000_queued_and_4_running_loses_and_doubles_nothing(fleet):
+    _, jobs = full_queues(fleet)
+    fleet.redis.flushall()
+    each_once(fleet, jobs)
+
+
+def test_a_restart_of_redis_without_persistence_loses_nothing(fleet):
+    _, jobs = full_queues(fleet)
+    fleet.services.redis.stop()
+    fleet.services.redis.start()
+    each_once(fleet, jobs)
+
+
+def test_submissions_go_on_after_redis_came_back(running):
+    running.services.redis.stop()
+    running.services.redis.start()
+    job = running.submit([{"id": "a", "tool": "noop"}], names(10), timeout=30)
+    assert running.wait_end(job) == "succeeded"
+
+
+def test_jobs_go_on_after_postgresql_came_back(running):
+    job = running.submit([{"id": "a", "tool": "sleep", "params": {"seconds": 2}},
+                          {"id": "b", "tool": "noop", "needs": ["a"]}], names(4))
+    running.services.postgres.stop()
+    running.services.postgres.start()
+    running.connection = None
+    assert running.wait_end(job, 60) == "succeeded", running.explain(job)
+
+
+def test_a_task_that_vanished_from_its_queue_is_found_by_the_scan(fleet):
+    fleet.start_dispatcher(env={"PIXELFLEET_SCAN_INTERVAL_S": 2})
+    job = fleet.submit([{"id": "a", "tool": "noop"}], names(5))
+    wait_for(lambda: fleet.redis.llen("pixelfleet:queue:io") == 5, what="five tasks queued")
+    fleet.redis.lpop("pixelfleet:queue:io")
+    fleet.start_worker()
+    assert fleet.wait_end(job, 60) == "succeeded", fleet.explain(job)
+
+
+def test_more_than_the_window_waits_in_postgresql_and_comes_in_order(fleet):
+    fleet.settings["PIXELFLEET_QUEUE_WINDOW"] = 100
+    fleet.start_dispatcher()
+    job = fleet.submit([{"id": "a", "tool": "noop"}], names(1000))
+    wait_for(lambda: fleet.one("SELECT count(*) FROM pixelfleet.backlog") >= 800, 20, "a backlog")
+    assert fleet.redis.llen("pixelfleet:queue:io") <= 200
+    fleet.start_worker()
+    assert fleet.wait_end(job, 60) == "succeeded", fleet.explain(job)
+    assert fleet.one("SELECT count(*) FROM pixelfleet.backlog") == 0

@@ -1,0 +1,50 @@
+#!/bin/sh
+# run.sh - what `make test` runs: every stage, whether or not the one before passed, and at
+# the end what each runner said about itself. Exit status 0 only when all of them passed.
+set -u
+cd "$(dirname "$0")/.." || exit 1
+
+logs=build/test-logs
+rm -rf $logs
+mkdir -p $logs
+jobs=$(nproc)
+failed=''
+
+# stage NAME TARGET...: its output goes to the screen and to $logs/NAME.log.
+stage() {
+	name=$1
+	shift
+	printf '\n== %s\n' "$name"
+	begin=$(date +%s)
+	{ "${MAKE:-make}" --no-print-directory "$@" 2>&1; echo $? >$logs/status; } | tee "$logs/$name.log"
+	read -r status <$logs/status
+	[ "$status" = 0 ] || failed="$failed $name"
+	echo "($(($(date +%s) - begin)) s)" >>"$logs/$name.log"
+}
+
+# Only the lines in which a runner counts.
+totals() {
+	grep -hE '^\[  (PASSED|FAILED)  \] [0-9]+ test|^ *[0-9]+ FAILED TEST|^=+ .*(passed|failed|error|no tests).* =+$' "$1" ||
+		echo "no totals; see $1"
+}
+
+stage build   -j"$jobs" MODE=rel all
+stage style   MODE=rel check-style
+stage faults  -j"$jobs" MODE=faults all
+stage san     -j"$jobs" MODE=san build/san/unit
+stage unit    MODE=san run-unit
+stage tsan    -j"$jobs" MODE=tsan build/tsan/unit
+stage threads MODE=tsan run-threads
+stage integration MODE=rel run-integration
+rm -f $logs/status
+
+printf '\n== totals\n'
+printf 'build, lint, headers:     %s\n' "$(case " $failed " in *' build '*|*' style '*|*' faults '*) echo FAILED ;; *) echo passed ;; esac)"
+printf 'unit tests, ASan + UBSan: %s\n' "$(totals $logs/unit.log)"
+printf 'unit tests, TSan:         %s\n' "$(totals $logs/threads.log)"
+printf 'integration tests:        %s\n' "$(totals $logs/integration.log)"
+if [ -n "$failed" ]; then
+	echo "FAILED:$failed"
+	exit 1
+fi
+echo 'all passed'

@@ -1,0 +1,92 @@
+#!/bin/sh
+# setup.sh [build|demo|test] - installs what is missing on Debian 12 or 13, and only that.
+#
+# With nothing missing it asks dpkg once and touches no network. Redis and PostgreSQL are
+# wanted for their programs: the services that their packages would start stay off, and no
+# database cluster is made, on a machine that did not have them before.
+# shellcheck disable=SC2086,SC2116 # lists of words, split on purpose
+set -eu
+
+build='build-essential pkgconf libhiredis-dev libjansson-dev libcurl4-openssl-dev libvips-dev libpq-dev
+	libsodium-dev libmicrohttpd-dev libseccomp-dev'
+demo="$build libvips-tools redis-server redis-tools postgresql mate-backgrounds"
+test="$demo libcmocka-dev python3 python3-pytest python3-redis python3-psycopg2 gcovr shellcheck"
+
+profile=${1:-build}
+case $profile in
+build) wanted=$build ;;
+demo)  wanted=$demo ;;
+test)  wanted=$test ;;
+*)     echo "setup.sh: profile '$profile' is none of build, demo, test" >&2; exit 2 ;;
+esac
+
+if ! command -v dpkg-query >/dev/null || ! command -v apt-get >/dev/null; then
+	cat >&2 <<-END
+	setup.sh: this machine has no apt, so nothing can be installed from here.
+	These Debian packages, or what your system calls them, are needed for '$profile':
+	$(echo $wanted | fmt -w 90)
+	END
+	# Whoever has them by other names may go on.
+	[ "${SETUP:-}" = skip ] && exit 0
+	echo "When they are there: make $profile SETUP=skip" >&2
+	exit 1
+fi
+
+missing_of() {
+	{ dpkg-query -W -f '${db:Status-Status} ${Package}\n' "$@" 2>/dev/null || :; } | awk -v wanted="$*" '
+		$1 == "installed" { have[$2] = 1 }
+		END { n = split(wanted, w); for (i = 1; i <= n; i++) if (!(w[i] in have)) print w[i] }'
+}
+
+missing=$(missing_of $wanted)
+[ -n "$missing" ] || exit 0
+missing=$(echo $missing)
+echo "installing what '$profile' needs: $missing"
+
+root=''
+if [ "$(id -u)" != 0 ]; then
+	command -v sudo >/dev/null || {
+		echo "setup.sh: run as root, or install by hand: apt-get install --no-install-recommends $missing" >&2
+		exit 1
+	}
+	root=sudo
+fi
+
+policy=/usr/sbin/policy-rc.d
+cluster_dir=/etc/postgresql-common/createcluster.d
+cluster_conf=$cluster_dir/pixelfleet-setup.conf
+made_policy=''
+made_conf=''
+
+tidy() {
+	[ -z "$made_policy" ] || $root rm -f $policy
+	if [ -n "$made_conf" ]; then
+		$root rm -f $cluster_conf
+		$root rmdir --ignore-fail-on-non-empty $cluster_dir 2>/dev/null || :
+	fi
+}
+trap tidy EXIT
+trap 'exit 130' INT TERM
+
+if [ ! -e $policy ]; then
+	made_policy=1
+	printf '#!/bin/sh\nexit 101\n' | $root tee $policy >/dev/null
+	$root chmod 755 $policy
+fi
+if ! ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1; then
+	made_conf=1
+	$root mkdir -p $cluster_dir
+	echo 'create_main_cluster = false' | $root tee $cluster_conf >/dev/null
+fi
+
+$root env DEBIAN_FRONTEND=noninteractive apt-get -qq update
+$root env DEBIAN_FRONTEND=noninteractive apt-get -qq -y -o Dpkg::Use-Pty=0 -o Dpkg::Options::=--force-confold \
+	install --no-install-recommends $missing >/dev/null
+
+# A server that was not there before shall not start at the next boot either.
+case " $missing " in
+*' redis-server '*) [ ! -d /run/systemd/system ] || $root systemctl -q disable redis-server 2>/dev/null || : ;;
+esac
+
+missing=$(missing_of $wanted)
+[ -z "$missing" ] || { echo "setup.sh: still missing after the install: $missing" >&2; exit 1; }

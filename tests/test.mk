@@ -1,0 +1,74 @@
+# make test          all of it, in sub-makes, and at the end each runner's own totals
+# make unit          unit tests under ASan and UBSan         K=WORD: those with WORD in their name
+# make threads       the threaded ones under TSan
+# make integration   pytest on the built programs            K=EXPR: as pytest -k, MODE=san: sanitized programs
+# make check-style   lint, and every header compiles alone
+
+PYTEST := /usr/bin/python3 -B -m pytest -p no:cacheprovider
+# With address randomisation of 32 bits GCC's ThreadSanitizer cannot place its shadow.
+SETARCH = $(shell setarch -R true 2>/dev/null && echo setarch -R)
+SAN_ENV := ASAN_OPTIONS=detect_leaks=1:strict_string_checks=1:detect_stack_use_after_return=1 \
+           UBSAN_OPTIONS=print_stacktrace=1 LSAN_OPTIONS=suppressions=tests/lsan.supp:print_suppressions=0 \
+           TSAN_OPTIONS=suppressions=tests/tsan.supp:halt_on_error=0:second_deadlock_stack=1
+SUB     := $(MAKE) --no-print-directory
+
+setup:
+	$(Q)tests/setup.sh test
+
+test: setup
+	$(Q)tests/run.sh
+
+unit:
+	$(Q)$(SUB) MODE=san run-unit
+threads:
+	$(Q)$(SUB) MODE=tsan run-threads
+integration:
+	$(Q)$(SUB) MODE=$(MODE) all
+	$(Q)$(SUB) MODE=faults all
+	$(Q)$(SUB) MODE=$(MODE) run-integration
+
+run-unit: $(B)/unit
+	$(Q)env $(SAN_ENV) $(B)/unit $(if $(K),-k '$(K)')
+run-threads: $(B)/unit
+	$(Q)env $(SAN_ENV) $(SETARCH) $(B)/unit -k '^threads_'
+run-integration: all
+	$(Q)env $(SAN_ENV) PIXELFLEET_BUILD=$(B) \
+		PIXELFLEET_FAULTS_BUILD=$(if $(filter rel,$(MODE)),build/faults,$(B)) \
+		$(PYTEST) $(if $(K),-k '$(K)') $(PYTEST_ARGS) tests/integration
+
+# The programs add up their counters in the objects' folder when SIGTERM ends them.
+coverage: setup
+	$(Q)$(SUB) MODE=cov all build/cov/unit
+	$(Q)find build/cov -name '*.gcda' -delete
+	-$(Q)build/cov/unit
+	-$(Q)$(SUB) MODE=cov run-integration
+	$(Q)tests/coverage.sh build/cov
+
+lint:
+	$(Q)tests/lint.sh
+
+headers: $(HDRS:%=$(B)/%.ok)
+$(B)/%.h.ok: %.h $(HDRS) $(B)/flags
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(cppflags) -Iworker/runner -Idispatcher/cli $(call pkgflags,$(dispatcher_pkgs) vips cmocka) $(cflags) \
+		-fsyntax-only -x c -include $< /dev/null && touch $@
+
+check-style: lint headers
+
+bench: setup
+	$(Q)$(SUB) MODE=rel all build/rel/plain_loop
+	$(Q)/usr/bin/python3 -B tests/bench/bench.py
+
+$(B)/tests/bench/%.o: cppflags += $(call pkgflags,vips)
+$(B)/plain_loop: libs = $(call pkglibs,vips)
+$(B)/plain_loop: $(B)/tests/bench/plain_loop.o
+	$(call say,LINK)
+	$(Q)$(CC) $(cflags) $(LDFLAGS.$(MODE)) $(LDFLAGS) -o $@ $^ $(libs)
+
+demo:
+	$(Q)tests/setup.sh demo
+	$(Q)$(SUB) MODE=rel all
+	$(Q)tests/demo/demo.sh
+
+.PHONY: setup test unit threads integration run-unit run-threads run-integration coverage lint headers \
+	check-style bench demo

@@ -1,0 +1,241 @@
+#include "child.h"
+
+#include "clock.h"
+#include "log.h"
+#include "child_spawn.h"
+#include "sync.h"
+#include "wire.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+DEFINE_SCOPED(json_t *, json_decref)
+
+#define START_MS  30000         /* a cold start reads libvips from disk */
+#define LEAVE_MS  1000          /* for its exit handlers: coverage, sanitizer reports */
+#define STALL_S   10            /* longest pause inside one message */
+#define PROGRAM   "pixelfleet-runner"
+
+void child_init(struct child *c, const struct conf *conf)
+{
+	*c = (struct child){ .conf = conf, .sock = -1 };
+	mutex_init(&c->lock);
+}
+
+void child_done(struct child *c)
+{
+	child_end(c);
+	pthread_mutex_destroy(&c->lock);
+}
+
+static bool is_program(const char *path)
+{
+	struct stat st;
+
+	return stat(path, &st) == 0 && S_ISREG(st.st_mode) && access(path, X_OK) == 0;
+}
+
+static bool find_in_path(char *path, size_t size)
+{
+	const char *dirs = getenv("PATH");
+
+	for (const char *p = dirs; p && *p; p += *p == ':') {
+		size_t n = strcspn(p, ":");
+
+		snprintf(path, size, "%.*s/" PROGRAM, (int)n, p);
+		if (n && is_program(path))
+			return true;
+		p += n;
+	}
+	return false;
+}
+
+int child_find(char *path, size_t size, struct err *err)
+{
+	static const char *const beside[] = { "", "/../lib/pixelfleet", "/../libexec/pixelfleet" };
+	char self[1024] = "";
+	ssize_t n = readlink("/proc/self/exe", self, sizeof self - 1);
+
+	if (n > 0 && strrchr(self, '/')) {
+		*strrchr(self, '/') = '\0';
+		for (size_t i = 0; i < countof(beside); i++) {
+			snprintf(path, size, "%s%s/" PROGRAM, self, beside[i]);
+			if (is_program(path))
+				return 0;
+		}
+	}
+	if (find_in_path(path, size))
+		return 0;
+	return err_set(err, ERR_RETRY, "the program " PROGRAM " is not in '%s', not in ../lib/pixelfleet or ../libexec/pixelfleet "
+		"beside it, and not in PATH", self);
+}
+
+/* ---- life and death ---- */
+
+void child_set_late(struct child *c, int64_t late_ms)
+{
+	scoped_lock(&c->lock);
+
+	c->late_ms = late_ms;
+}
+
+void child_kill_if_late(struct child *c, int64_t now_ms)
+{
+	scoped_lock(&c->lock);
+
+	if (c->pid && c->late_ms && now_ms > c->late_ms) {
+		log_warn("runner.late", "pid=%d", (int)c->pid);
+		kill(-c->pid, SIGKILL);
+	}
+}
+
+void child_bury(struct child *c, int *ret_status, size_t *ret_peak_kb)
+{
+	struct rusage usage = { 0 };
+	pid_t pid;
+	int status = 0;
+
+	lock(&c->lock);         /* after this nobody sends it a signal: its number may be somebody else's */
+	pid = c->pid;
+	c->pid = 0;
+	c->late_ms = 0;
+	unlock(&c->lock);
+	must(pid > 0);
+	kill(-pid, SIGKILL);
+	while (wait4(pid, &status, 0, &usage) < 0)
+		must(errno == EINTR);
+	close(c->sock);
+	c->sock = -1;
+	c->tasks = 0;
+	*ret_status = status;
+	*ret_peak_kb = (size_t)usage.ru_maxrss;
+}
+
+bool child_died(const struct child *c, unsigned within_ms)
+{
+	for (int64_t until = clock_mono_ms() + within_ms;;) {
+		siginfo_t info = { 0 };
+
+		if (waitid(P_PID, (id_t)c->pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0 && info.si_pid == c->pid)
+			return true;
+		if (clock_mono_ms() >= until)
+			return false;
+		clock_sleep_ms(1);
+	}
+}
+
+void child_end(struct child *c)
+{
+	size_t peak_kb;
+	int status;
+
+	if (!c->pid)
+		return;
+	shutdown(c->sock, SHUT_RDWR);
+	child_died(c, LEAVE_MS);
+	child_bury(c, &status, &peak_kb);
+}
+
+int child_await(struct child *c, int64_t until_ms, const bool *stop, int wake_fd, struct err *err)
+{
+	for (;;) {
+		struct pollfd fds[] = { { .fd = c->sock, .events = POLLIN }, { .fd = wake_fd, .events = POLLIN } };
+		int64_t left = until_ms - clock_mono_ms();
+
+		if (stop && peek(stop))
+			return err_set(err, ERR_CANCEL, "stopped");
+		if (left <= 0)
+			return err_set(err, ERR_RETRY, "timed out");
+		if (poll(fds, 2, (int)min_of(left, (int64_t)60000)) < 0)
+			must(errno == EINTR);
+		else if (fds[0].revents)
+			return 0;
+		else if (fds[1].revents && !peek(stop))
+			clock_sleep_ms(1);      /* the one who wakes us is about to say why */
+	}
+}
+
+static int handshake(struct child *c, struct err *err)
+{
+	scoped(json_decref_p) json_t *hello = NULL, *setup = json_pack("{s:s, s:i}", "do", "setup", "memory_mb",
+		(int)c->conf->runner_memory_mb);
+	const struct timeval stall = { .tv_sec = STALL_S };
+
+	setsockopt(c->sock, SOL_SOCKET, SO_RCVTIMEO, &stall, sizeof stall);
+	setsockopt(c->sock, SOL_SOCKET, SO_SNDTIMEO, &stall, sizeof stall);
+	if (child_await(c, clock_mono_ms() + START_MS, NULL, -1, err) < 0)
+		return -1;
+	if (wire_recv_json(c->sock, &hello, NULL, NULL, err) != WIRE_MESSAGE)
+		return err_set(err, ERR_RETRY, "it left at once");
+	if (!json_is_true(json_object_get(hello, "ready")))
+		return err_set(err, ERR_RETRY, "it did not say that it is ready");
+	return wire_send_json(c->sock, setup, NULL, 0, err);
+}
+
+void child_describe_end(int status, char *text, size_t size)
+{
+	if (WIFSIGNALED(status))
+		snprintf(text, size, "killed by SIG%s", sigabbrev_np(WTERMSIG(status)) ? sigabbrev_np(WTERMSIG(status)) : "?");
+	else
+		snprintf(text, size, "left with exit status %d", WEXITSTATUS(status));
+}
+
+int child_start(struct child *c, struct err *err)
+{
+	char path[1100], ended[64];
+	size_t peak_kb;
+	pid_t pid;
+	int status;
+
+	if (c->pid && !child_died(c, 0))
+		return 0;
+	if (c->pid)             /* between two tasks: nobody's fault */
+		child_bury(c, &status, &peak_kb);
+	if (child_find(path, sizeof path, err) < 0 || child_spawn(path, &pid, &c->sock, err) < 0)
+		return -1;
+	lock(&c->lock);
+	c->pid = pid;
+	unlock(&c->lock);
+	if (handshake(c, err) == 0)
+		return 0;
+	child_bury(c, &status, &peak_kb);
+	child_describe_end(status, ended, sizeof ended);
+	return err_wrap(err, "starting the runner (%s)", ended);
+}
+
+/* ---- its memory ---- */
+
+void child_reset_peak(const struct child *c)
+{
+	char path[64];
+	scoped(close_p) int fd = -1;
+
+	snprintf(path, sizeof path, "/proc/%d/clear_refs", (int)c->pid);
+	fd = open(path, O_WRONLY | O_CLOEXEC);
+	if (fd >= 0 && write(fd, "5", 1) < 0)
+		return;                 /* then the peak is that of all its tasks */
+}
+
+size_t child_peak_kb(const struct child *c)
+{
+	char path[64], text[2048];
+	scoped(close_p) int fd = -1;
+	const char *line;
+	ssize_t n;
+
+	snprintf(path, sizeof path, "/proc/%d/status", (int)c->pid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	n = fd < 0 ? 0 : read(fd, text, sizeof text - 1);
+	text[max_of(n, (ssize_t)0)] = '\0';
+	line = strstr(text, "VmHWM:");
+	return line ? strtoul(line + 6, NULL, 10) : 0;
+}

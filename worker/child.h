@@ -1,0 +1,51 @@
+/*
+ * child.h - the sandboxed child of one slot: a process that is started, watched, and
+ * ended. What is said to it is child_task.h.
+ */
+#ifndef CHILD_H
+#define CHILD_H
+
+#include "conf.h"
+
+#include <pthread.h>
+#include <sys/types.h>
+
+struct child {
+	const struct conf *conf;
+	pthread_mutex_t lock;   /* pid and late_ms, for child_kill_if_late() */
+	pid_t pid;              /* 0: none */
+	int64_t late_ms;        /* monotonic: it dies when it still works on the task then; 0: no task */
+	int sock;
+	unsigned tasks;         /* that it has done */
+};
+
+void child_init(struct child *c, const struct conf *conf);
+void child_done(struct child *c);             /* ends it, too */
+
+/* Starts it when there is none. ERR_RETRY: it could not be started. */
+int child_start(struct child *c, struct err *err) must_use;
+/* Asks it to leave (it sees the end of its socket), and kills it when it does not at once. */
+void child_end(struct child *c);
+/* It has ended, or does within that time; child_bury() is still to come. */
+bool child_died(const struct child *c, unsigned within_ms);
+/* Kills it when it still lives, and says how it ended (wait(2)'s status) and what memory it used. */
+void child_bury(struct child *c, int *ret_status, size_t *ret_peak_kb);
+void child_describe_end(int status, char *text, size_t size);         /* "killed by SIGSEGV" */
+
+/* 0: a message, or its end, can be read. ERR_RETRY: the time is over. ERR_CANCEL: *stop (atomic, may be
+ * NULL) became true; wake_fd (or -1) tells that it may have. */
+int child_await(struct child *c, int64_t until_ms, const bool *stop, int wake_fd, struct err *err) must_use;
+
+/* The most memory it has used since the reset; 0: not known. */
+void child_reset_peak(const struct child *c);
+size_t child_peak_kb(const struct child *c);
+
+/* A runner that keeps its slot from noticing the deadline (by half a message) is killed from another
+ * thread. 0: no task. */
+void child_set_late(struct child *c, int64_t late_ms);
+void child_kill_if_late(struct child *c, int64_t now_ms);
+
+/* The program's path, as found: beside this program, in ../lib/pixelfleet, ../libexec/pixelfleet, in PATH. */
+int child_find(char *path, size_t size, struct err *err) must_use;
+
+#endif

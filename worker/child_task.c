@@ -1,0 +1,266 @@
+#include "child_task.h"
+
+#include "clock.h"
+#include "inputs.h"
+#include "wire.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+DEFINE_SCOPED(json_t *, json_decref)
+
+#define LATE_MS      15000      /* so long after the deadline somebody else ends a stuck exchange */
+#define OUTPUTS_MAX  64
+
+struct exchange {               /* what goes over the socket for one task */
+	struct child *child;
+	const struct child_task *job;
+	struct task_result *result;
+	json_t *inputs;         /* as the runner reads them */
+	int in[WIRE_FDS];
+	size_t nin;
+	int out[OUTPUTS_MAX];   /* -1: told done */
+	size_t nout;
+	bool is_given;          /* the runner has, or may have, something of the task */
+	bool has_failed;        /* an output could not be kept: `err` says why, whatever the runner thinks */
+	struct err err;
+};
+
+static void close_inputs(struct exchange *x)
+{
+	for (size_t i = 0; i < x->nin; i++)
+		close(x->in[i]);
+	x->nin = 0;
+}
+
+static void exchange_done(struct exchange *x)
+{
+	json_decref(x->inputs);
+	close_inputs(x);
+	for (size_t i = 0; i < x->nout; i++)
+		if (x->out[i] >= 0)
+			close(x->out[i]);
+}
+
+static const char *text_of(const json_t *o, const char *name)
+{
+	const char *s = json_string_value(json_object_get(o, name));
+
+	return s ? s : "";
+}
+
+/* ---- inputs ---- */
+
+static int add_file(struct exchange *x, const json_t *artifact, json_t *entry, struct err *err)
+{
+	static const char *const names[] = { "name", "media_type", "origin" };
+	size_t size;
+
+	if (x->nin == WIRE_FDS)
+		return err_set(err, ERR_REJECT, "more than %d files as inputs of one step", WIRE_FDS);
+	if (store_get(x->job->store, text_of(artifact, "digest"), &x->in[x->nin], &size, err) < 0)
+		return err_wrap(err, "input from step '%.100s'", text_of(entry, "step"));
+	json_object_set_new(entry, "fd", json_integer((json_int_t)x->nin++));
+	for (size_t i = 0; i < countof(names); i++)
+		if (json_object_get(artifact, names[i]))
+			json_object_set(entry, names[i], json_object_get(artifact, names[i]));
+	return 0;
+}
+
+static int add_input(struct exchange *x, const json_t *input, struct err *err)
+{
+	scoped(json_decref_p) json_t *data = NULL;
+	const json_t *item = json_object_get(input, "item");
+	json_t *entry = json_object();
+
+	json_array_append_new(x->inputs, entry);
+	json_object_set_new(entry, "step", json_string(text_of(input, "step")));
+	json_object_set_new(entry, "item", json_integer(json_is_integer(item) ? json_integer_value(item) : -1));
+	if (!input_is_data(input))
+		return add_file(x, json_object_get(input, "artifact"), entry, err);
+	if (input_data(x->job->store, input, &data, err) < 0)
+		return -1;
+	json_object_set(entry, "data", data);
+	return 0;
+}
+
+static int send_task(struct exchange *x, struct err *err)
+{
+	const struct task *t = x->job->task;
+	scoped(json_decref_p) json_t *message = NULL;
+
+	x->inputs = json_array();
+	for (size_t i = 0; i < json_array_size(x->job->inputs); i++)
+		if (add_input(x, json_array_get(x->job->inputs, i), err) < 0)
+			return -1;
+	message = json_pack("{s:s, s:s, s:s, s:s, s:i, s:i, s:b, s:O, s:I, s:O}", "do", "run", "tool", t->tool->name,
+		"job", t->job, "step", t->step, "item", t->item, "attempt", t->attempt, "final", t->final,
+		"params", x->job->params, "max_pixels", (json_int_t)x->child->conf->max_image_size, "inputs", x->inputs);
+	must(message != NULL);
+	x->is_given = true;
+	if (wire_send_json(x->child->sock, message, x->in, x->nin, err) < 0) {
+		x->is_given = err->kind != ERR_REJECT;          /* too large to begin with */
+		return -1;
+	}
+	close_inputs(x);
+	return 0;
+}
+
+/* ---- outputs ---- */
+
+static int refuse_output(struct exchange *x, const struct err *why, struct err *err)
+{
+	scoped(json_decref_p) json_t *no = json_pack("{s:b, s:{s:s, s:s}}", "output", 0, "error",
+		"kind", err_kind_name(why->kind), "message", why->msg);
+
+	if (!no)                /* a message that is no UTF-8 */
+		no = json_pack("{s:b, s:{s:s, s:s}}", "output", 0, "error", "kind", err_kind_name(why->kind),
+			"message", "the artifact store cannot be written");
+	return wire_send_json(x->child->sock, no, NULL, 0, err);
+}
+
+static int give_output(struct exchange *x, struct err *err)
+{
+	static const char yes[] = "{\"output\":true}";
+	struct err why;
+
+	if (x->nout == OUTPUTS_MAX) {
+		err_set(&why, ERR_REJECT, "more than %d outputs of one step", OUTPUTS_MAX);
+		return refuse_output(x, &why, err);
+	}
+	if (store_create(x->job->store, &x->out[x->nout], &why) < 0)
+		return refuse_output(x, &why, err);
+	return wire_send(x->child->sock, yes, sizeof yes - 1, &x->out[x->nout++], 1, err);
+}
+
+static void describe_output(struct exchange *x, const json_t *said, const char *digest, size_t size)
+{
+	static const char *const sizes[] = { "width", "height" };
+	json_t *a = json_pack("{s:s, s:s, s:s, s:I}", "name", text_of(said, "name"), "digest", digest,
+		"media_type", text_of(said, "media_type"), "bytes", (json_int_t)size);
+
+	for (size_t i = 0; i < countof(sizes); i++)
+		if (json_integer_value(json_object_get(said, sizes[i])) > 0)
+			json_object_set(a, sizes[i], json_object_get(said, sizes[i]));
+	if (*text_of(said, "origin"))
+		json_object_set(a, "origin", json_object_get(said, "origin"));
+	if (!x->result->artifacts)
+		x->result->artifacts = json_array();
+	must(json_array_append_new(x->result->artifacts, a) == 0);
+}
+
+static int keep_output(struct exchange *x, const json_t *said, struct err *err)
+{
+	json_int_t i = json_is_integer(json_object_get(said, "index")) ? json_integer_value(json_object_get(said, "index")) : -1;
+	char digest[DIGEST_TEXT];
+	size_t size;
+
+	if (i < 0 || i >= (json_int_t)x->nout || x->out[i] < 0)
+		return err_set(err, ERR_RETRY, "the runner speaks of an output %lld that it does not have", (long long)i);
+	if (!x->has_failed && store_commit(x->job->store, x->out[i], digest, &size, &x->err) < 0)
+		x->has_failed = true;
+	if (!x->has_failed)
+		describe_output(x, said, digest, size);
+	close(x->out[i]);
+	x->out[i] = -1;
+	return 0;
+}
+
+/* ---- the words ---- */
+
+enum { GOES_ON, IS_OVER, HAS_FAILED };
+
+static int end_of(struct exchange *x, const json_t *said, struct err *err)
+{
+	const json_t *why = json_object_get(said, "error");
+	enum err_kind kind = ERR_RETRY;
+
+	if (json_is_true(json_object_get(said, "ok"))) {
+		x->result->data = json_incref(json_object_get(said, "data"));
+		return IS_OVER;
+	}
+	if (err_kind_parse(text_of(why, "kind"), &kind) < 0 || kind == ERR_CANCEL)
+		kind = ERR_RETRY;
+	err_set(err, kind, "%s", text_of(why, "message"));
+	return HAS_FAILED;
+}
+
+/* Until its end. -1: the runner is of no more use; HAS_FAILED: only the task is. */
+static int converse(struct exchange *x, struct err *err)
+{
+	if (send_task(x, err) < 0)
+		return -1;
+	for (;;) {
+		scoped(json_decref_p) json_t *said = NULL;
+		int rc = child_await(x->child, x->job->deadline_ms, x->job->stop, x->job->wake_fd, err);
+
+		if (rc == 0)
+			rc = wire_recv_json(x->child->sock, &said, NULL, NULL, err);
+		if (rc == WIRE_END)
+			return err_set(err, ERR_RETRY, "it is gone");
+		if (rc < 0)
+			return -1;
+		if (json_object_get(said, "end"))
+			return end_of(x, said, err);
+		if (json_object_get(said, "ask"))
+			rc = give_output(x, err);
+		else if (json_object_get(said, "done_output"))
+			rc = keep_output(x, said, err);
+		else
+			rc = err_set(err, ERR_RETRY, "the runner says what is not understood");
+		if (rc < 0)
+			return -1;
+	}
+}
+
+static int explain_death(struct exchange *x, int64_t began_ms, struct err *err)
+{
+	bool timed_out = clock_mono_ms() >= x->job->deadline_ms;
+	bool died = err->kind != ERR_CANCEL && !timed_out && child_died(x->child, 1000);
+	double seconds = (double)(clock_mono_ms() - began_ms) / 1000;
+	char ended[64];
+	size_t peak_kb;
+	int status;
+
+	child_bury(x->child, &status, &peak_kb);
+	x->result->peak_rss_kb = peak_kb;
+	if (err->kind == ERR_CANCEL)
+		return -1;
+	if (timed_out)
+		return err_set(err, ERR_RETRY, "timed out after %u s, runner killed (peak memory %zu MiB)", x->job->task->timeout_s,
+			peak_kb / 1024);
+	if (!died)
+		return err_wrap(err, "runner killed after %.1f s", seconds);
+	x->result->signal = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
+	child_describe_end(status, ended, sizeof ended);
+	return err_set(err, ERR_RETRY, "the runner was lost after %.1f s: %s, peak memory %zu MiB", seconds, ended, peak_kb / 1024);
+}
+
+int child_run(struct child *c, const struct child_task *job, struct task_result *result, struct err *err)
+{
+	scoped(exchange_done) struct exchange x = { .child = c, .job = job, .result = result };
+	int64_t began_ms = clock_mono_ms();
+	int rc;
+
+	if (child_start(c, err) < 0)
+		return -1;
+	child_reset_peak(c);
+	child_set_late(c, job->deadline_ms + LATE_MS);
+	rc = converse(&x, err);
+	child_set_late(c, 0);
+	if (rc < 0)
+		return x.is_given ? explain_death(&x, began_ms, err) : -1;
+	result->peak_rss_kb = child_peak_kb(c);
+	if (++c->tasks >= c->conf->runner_tasks)
+		child_end(c);
+	if (rc == HAS_FAILED)
+		return -1;
+	if (x.has_failed) {
+		*err = x.err;
+		return -1;
+	}
+	return 0;
+}

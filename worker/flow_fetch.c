@@ -1,0 +1,150 @@
+#include "flow.h"
+
+#include "beneath.h"
+#include "sniff.h"
+#include "utf8.h"
+
+#include <errno.h>
+#include <string.h>
+#include <strings.h>
+#include <unistd.h>
+
+#define REDIRECTS_MAX 5
+#define NAME_MAX_BYTES 200
+
+static size_t most_bytes(const struct flow_job *job)
+{
+	const json_t *p = json_object_get(job->params, "max_bytes");
+
+	return json_is_integer(p) ? min_of(job->conf->max_file_size, (size_t)json_integer_value(p)) : job->conf->max_file_size;
+}
+
+static int too_large(const char *source, size_t most, struct err *err)
+{
+	return err_set(err, ERR_REJECT, "'%.600s' is larger than %zu bytes (MAX_FILE_SIZE, or max_bytes of the step)", source, most);
+}
+
+static int fetch_url(const struct flow_job *job, const char *url, int to, struct err *err)
+{
+	scoped(http_response_done) struct http_response answer = { 0 };
+	const struct http_request q = { .url = url, .to_fd = to, .max_bytes = most_bytes(job),
+		.timeout_s = flow_request_timeout_s(job),
+		.max_redirects = REDIRECTS_MAX, .public_only = !job->conf->allow_private_urls, .stop = job->stop };
+
+	if (httpc_perform(job->http, &q, &answer, err) < 0)
+		return -1;
+	if (answer.status < 200 || answer.status > 299)
+		return err_set(err, http_status_kind(answer.status), "'%.600s' answers %u", url, answer.status);
+	return 0;
+}
+
+static int write_all(int to, const char *bytes, size_t n)
+{
+	while (n > 0) {
+		ssize_t w = write(to, bytes, n);
+
+		if (w < 0 && errno == EINTR)
+			continue;
+		if (w < 0)
+			return -1;
+		bytes += w, n -= (size_t)w;
+	}
+	return 0;
+}
+
+static int copy(const struct flow_job *job, const char *path, int from, int to, struct err *err)
+{
+	enum { CHUNK = 256 * 1024 };
+	scoped(free_p) char *chunk = xcalloc(1, CHUNK);
+	size_t left = most_bytes(job);
+	ssize_t n;
+
+	while ((n = read(from, chunk, CHUNK)) != 0) {
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return err_set(err, ERR_RETRY, "cannot read '%.600s': %s", path, strerror(errno));
+		if ((size_t)n > left)           /* it grows while it is read */
+			return too_large(path, most_bytes(job), err);
+		if (write_all(to, chunk, (size_t)n) < 0)
+			return err_set(err, ERR_RETRY, "cannot keep '%.600s': %s", path, strerror(errno));
+		if (__atomic_load_n(job->stop, __ATOMIC_ACQUIRE))
+			return err_set(err, ERR_CANCEL, "stopped while reading '%.600s'", path);
+		left -= (size_t)n;
+	}
+	return 0;
+}
+
+static int fetch_path(const struct flow_job *job, const char *path, int to, struct err *err)
+{
+	scoped(close_p) int from = -1;
+	size_t size;
+
+	if (beneath_open(job->conf->allowed_roots, path, &from, &size, err) < 0)
+		return -1;
+	if (size > most_bytes(job))
+		return too_large(path, most_bytes(job), err);
+	return copy(job, path, from, to, err);
+}
+
+static int fetch_any(const struct flow_job *job, const char *source, int to, struct err *err)
+{
+	if (strncasecmp(source, "http://", 7) == 0 || strncasecmp(source, "https://", 8) == 0)
+		return fetch_url(job, source, to, err);
+	if (*source != '/' && strstr(source, "://"))
+		return err_set(err, ERR_REJECT, "'%.600s': pictures come from http://, https://, or a path under "
+			"PIXELFLEET_ALLOWED_ROOTS", source);
+	return fetch_path(job, source, to, err);
+}
+
+/* What people would call it: the last part of the path, without a URL's query. */
+static json_t *base_name(const char *source)
+{
+	size_t n = strstr(source, "://") ? strcspn(source, "?#") : strlen(source), from, len = 0;
+
+	while (n && source[n - 1] == '/')
+		n--;
+	for (from = n; from && source[from - 1] != '/'; from--)
+		;
+	while (from + len < n && len < NAME_MAX_BYTES) {
+		size_t step = utf8_sequence(source + from + len, n - from - len);
+
+		if (!step)
+			break;
+		len += step;
+	}
+	return json_stringn(source + from, len);
+}
+
+static int keep(const struct flow_job *job, const char *source, int fd, json_t **ret, struct err *err)
+{
+	const struct picture_type *type;
+	char head[SNIFF_BYTES], digest[DIGEST_TEXT];
+	ssize_t n = pread(fd, head, sizeof head, 0);
+	size_t size;
+
+	if (n < 0)
+		return err_set(err, ERR_RETRY, "cannot read back '%.600s': %s", source, strerror(errno));
+	if (sniff_picture(head, (size_t)n, &type, err) < 0)
+		return err_wrap(err, "'%.600s'", source);
+	if (store_commit(job->store, fd, digest, &size, err) < 0)
+		return -1;
+	*ret = json_pack("[{s:s, s:s, s:s, s:I, s:s, s:o}]", "name", "picture", "digest", digest, "media_type", type->media_type,
+		"bytes", (json_int_t)size, "origin", type->name, "file", base_name(source));
+	must(*ret != NULL);
+	return 0;
+}
+
+int flow_fetch(const struct flow_job *job, struct task_result *ret, struct err *err)
+{
+	const char *source = job->task->source;
+	scoped(close_p) int fd = -1;
+
+	if (!source || !*source)
+		return err_set(err, ERR_REJECT, "fetch: the job names no picture for this item");
+	if (store_create(job->store, &fd, err) < 0)
+		return -1;
+	if (fetch_any(job, source, fd, err) < 0)
+		return -1;
+	return keep(job, source, fd, &ret->artifacts, err);
+}

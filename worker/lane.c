@@ -1,0 +1,233 @@
+#include "lane.h"
+
+#include "clock.h"
+#include "flow.h"
+#include "reporter.h"
+#include "sync.h"
+
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#define AHEAD_US    20000.0     /* how much work is claimed ahead */
+#define SLOW_US     500000.0    /* tasks that take longer are not claimed ahead at all */
+#define STALE_MS    2000        /* so long a task may wait here while others could run it */
+
+void lane_init(struct lane *l, const char *queue, unsigned nslots, struct reporter *reporter)
+{
+	*l = (struct lane){ .queue = xstrdup(queue), .key = xasprintf("pixelfleet:queue:%s", queue),
+		.nslots = nslots, .slots = xcalloc(nslots, sizeof *l->slots), .reporter = reporter, .avg_us = AHEAD_US };
+	mutex_init(&l->lock);
+	cond_init(&l->work);
+	cond_init(&l->room);
+	for (unsigned i = 0; i < nslots; i++) {
+		l->slots[i].wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+		must(l->slots[i].wake_fd >= 0);
+	}
+	l->claimer_tick_ms = clock_mono_ms();
+}
+
+void lane_done(struct lane *l)
+{
+	must(l->line.n == 0);
+	for (unsigned i = 0; i < l->nslots; i++)
+		close(l->slots[i].wake_fd);
+	pthread_cond_destroy(&l->work);
+	pthread_cond_destroy(&l->room);
+	pthread_mutex_destroy(&l->lock);
+	free(l->slots);
+	free(l->queue);
+	free(l->key);
+}
+
+static void give_back(struct lane *l, struct line *line)
+{
+	struct held *h;
+
+	while ((h = line_pop(line))) {
+		h->end = END_PUTBACK;
+		reporter_push(l->reporter, h);
+	}
+}
+
+void lane_push(struct lane *l, struct line *batch)
+{
+	scoped_lock(&l->lock);
+
+	if (l->is_closed) {
+		give_back(l, batch);
+		return;
+	}
+	line_append(&l->line, batch);
+	if (l->sleeping && l->line.n)
+		pthread_cond_signal(&l->work);
+}
+
+static size_t prefetch(const struct lane *l)
+{
+	double tasks = AHEAD_US / max_of(l->avg_us, 1.0);
+
+	if (l->avg_us > SLOW_US)
+		return 0;
+	if (l->avg_us >= AHEAD_US)
+		return 1;
+	return min_of((size_t)tasks, (size_t)LANE_PREFETCH_MAX);
+}
+
+static size_t room(const struct lane *l)
+{
+	size_t most = l->nslots - l->busy + prefetch(l);
+
+	return most > l->line.n ? most - l->line.n : 0;
+}
+
+/* A worthwhile claim: half of what may wait, or a slot with nothing to do. */
+static bool has_room(const struct lane *l, bool need_free_slot)
+{
+	if (l->busy < l->nslots && l->line.n == 0)
+		return true;
+	return !need_free_slot && room(l) > prefetch(l) / 2;
+}
+
+static void finish(struct lane *l, struct lane_slot *s, struct held *h, int64_t took_us)
+{
+	l->avg_us += ((double)took_us - l->avg_us) / 8;
+	l->busy--;
+	s->current = NULL;
+	s->deadline_ms = 0;
+	reporter_push(l->reporter, h);
+}
+
+static void clear_wake(const struct lane_slot *s)
+{
+	uint64_t n;
+
+	if (read(s->wake_fd, &n, sizeof n) < 0)
+		return;         /* nobody had woken it */
+}
+
+struct held *lane_take(struct lane *l, unsigned i, struct held *ended, int64_t took_us)
+{
+	struct lane_slot *s = &l->slots[i];
+	struct held *h;
+
+	scoped_lock(&l->lock);
+	if (ended)
+		finish(l, s, ended, took_us);
+	while (!(h = line_pop(&l->line))) {
+		if (l->is_closed)
+			return NULL;
+		if (l->claimer_waits)
+			pthread_cond_signal(&l->room);
+		l->sleeping++;
+		cond_wait(&l->work, &l->lock);
+		l->sleeping--;
+	}
+	l->busy++;
+	s->current = h;
+	s->since_us = clock_wall_us();
+	if (l->claimer_waits && has_room(l, false))
+		pthread_cond_signal(&l->room);
+	if (!flow_is_quick(h->task)) {
+		clear_wake(s);
+		if (l->sleeping && l->line.n)
+			pthread_cond_signal(&l->work);
+	}
+	return h;
+}
+
+enum lane_room lane_wait_room(struct lane *l, int64_t wait_ms, bool need_free_slot, size_t *ret_n)
+{
+	int64_t now = clock_mono_ms(), until = now + wait_ms;
+
+	scoped_lock(&l->lock);
+	l->claimer_tick_ms = now;
+	l->claimer_waits = true;
+	while (!l->is_closed && !has_room(l, need_free_slot) && now < until) {
+		cond_wait_until(&l->room, &l->lock, until);
+		now = clock_mono_ms();
+	}
+	l->claimer_waits = false;
+	if (l->is_closed)
+		return LANE_NONE;
+	if (l->line.n && l->busy == l->nslots && now - l->line.first->since_ms > STALE_MS)
+		return LANE_STALE;
+	if (!has_room(l, need_free_slot))
+		return LANE_NONE;
+	*ret_n = max_of(room(l), (size_t)1);
+	return l->busy < l->nslots && l->line.n == 0 ? LANE_FREE_SLOT : LANE_ROOM;
+}
+
+void lane_give_back(struct lane *l)
+{
+	scoped_lock(&l->lock);
+
+	give_back(l, &l->line);
+	l->avg_us = max_of(l->avg_us, SLOW_US * 2);
+}
+
+bool lane_withdraw(struct lane *l, struct held *h)
+{
+	scoped_lock(&l->lock);
+
+	return line_remove(&l->line, h);
+}
+
+static void stop_slot(struct lane_slot *s, enum held_why why)
+{
+	uint64_t one = 1;
+
+	held_stop(s->current, why);
+	must(write(s->wake_fd, &one, sizeof one) == sizeof one || errno == EAGAIN);
+}
+
+bool lane_stop_task(struct lane *l, struct held *h, enum held_why why)
+{
+	scoped_lock(&l->lock);
+
+	for (unsigned i = 0; i < l->nslots; i++)
+		if (l->slots[i].current == h)
+			return stop_slot(&l->slots[i], why), true;
+	return false;
+}
+
+void lane_stop_all(struct lane *l, enum held_why why)
+{
+	scoped_lock(&l->lock);
+
+	for (unsigned i = 0; i < l->nslots; i++)
+		if (l->slots[i].current)
+			stop_slot(&l->slots[i], why);
+}
+
+void lane_close(struct lane *l)
+{
+	scoped_lock(&l->lock);
+
+	l->is_closed = true;
+	give_back(l, &l->line);
+	pthread_cond_broadcast(&l->work);
+	pthread_cond_broadcast(&l->room);
+}
+
+unsigned lane_busy(struct lane *l)
+{
+	scoped_lock(&l->lock);
+
+	return l->busy;
+}
+
+void lane_tick(struct lane *l)
+{
+	scoped_lock(&l->lock);
+
+	l->claimer_tick_ms = clock_mono_ms();
+}
+
+void lane_set_deadline(struct lane *l, unsigned i, int64_t deadline_ms)
+{
+	scoped_lock(&l->lock);
+
+	l->slots[i].deadline_ms = deadline_ms;
+}

@@ -1,0 +1,58 @@
+/*
+ * reporter.h - what has ended, on its way out of this worker.
+ *
+ * One thread. It POSTs what has finished since its last POST, as one batch; what a dispatcher
+ * has answered for it takes out of pixelfleet:running, in one pipeline; and it puts back,
+ * acknowledges or refuses what others gave up. Nothing else takes an entry out of `running`,
+ * or out of the held set.
+ *
+ * While no dispatcher can be reached it keeps the reports and tries again, for ever; while
+ * Redis cannot be reached, the acknowledgements.
+ */
+#ifndef REPORTER_H
+#define REPORTER_H
+
+#include "held.h"
+#include "redis.h"
+#include "upstream.h"
+
+struct worker;
+
+struct reporter {
+	struct worker *w;
+	pthread_t thread;
+	pthread_mutex_t lock;           /* inbox, is_asleep, close_by_ms */
+	pthread_cond_t wake;
+	struct line inbox;
+	bool is_asleep;
+	int64_t close_by_ms;            /* 0: no end in sight */
+
+	size_t backlog;                 /* atomic: entries here */
+	int64_t stuck_since_ms;         /* atomic: no dispatcher takes reports since; 0: one does */
+	int64_t tick_ms;                /* atomic: the thread was alive */
+
+	/* The thread's own: */
+	struct line reports, acks, putbacks, refusals, forgotten;
+	struct redis redis;
+	struct upstream upstream;
+	size_t one_by_one;              /* so many reports go alone, to find the one that is refused */
+	unsigned post_failures, redis_failures;
+	int64_t post_due_ms, redis_due_ms;
+};
+
+int reporter_start(struct reporter *r, struct worker *w, struct err *err) must_use;
+/* Ends within wait_ms. What could not be reported by then is put back; what could not be put back
+ * stays in `running`. */
+void reporter_stop(struct reporter *r, unsigned wait_ms);
+void reporter_done(struct reporter *r);         /* nobody pushes any more */
+
+/* Hands over an entry whose end is decided. */
+void reporter_push(struct reporter *r, struct held *h);
+
+/* No dispatcher took a report for so long that claiming more would only pile up. */
+bool reporter_is_stuck(const struct reporter *r);
+/* So much waits here that claiming should pause. */
+bool reporter_is_full(const struct reporter *r);
+bool reporter_is_alive(const struct reporter *r);        /* its thread goes round */
+
+#endif

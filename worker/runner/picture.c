@@ -1,0 +1,286 @@
+#include "picture.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+/* The decoders that may run, by the beginning of the loader's name. libvips has more that it
+ * trusts (a text file of numbers is a picture to it); these are the formats for photographs. */
+static const struct {
+	const char *loader, *format;
+} formats[] = {
+	{ "VipsForeignLoadJpeg", "jpeg" },
+	{ "VipsForeignLoadPng", "png" },
+	{ "VipsForeignLoadWebp", "webp" },
+	{ "VipsForeignLoadNsgif", "gif" },
+	{ "VipsForeignLoadTiff", "tiff" },
+	{ "VipsForeignLoadHeif", "heif" },
+};
+
+void image_unref(VipsImage *image)
+{
+	g_object_unref(image);
+}
+
+void picture_step(VipsImage **image, VipsImage *next)
+{
+	image_unref(*image);
+	*image = next;
+}
+
+int picture_fail(struct err *err, const char *what)
+{
+	scoped(free_p) char *text = xstrdup(vips_error_buffer());
+	size_t n = strlen(text);
+
+	vips_error_clear();
+	while (n > 0 && (text[n - 1] == '\n' || text[n - 1] == ' '))
+		text[--n] = '\0';
+	for (char *s = text; *s; s++)
+		if ((unsigned char)*s < 0x20)
+			*s = *s == '\n' ? ';' : ' ';
+	if (strstr(text, "out of memory"))
+		return err_set(err, ERR_REJECT, "%s: it needs more memory than a runner may have: %s", what, text);
+	return err_set(err, ERR_REJECT, "%s: %s", what, n ? text : "libvips gave no reason");
+}
+
+static VipsSource *source_of(int fd, struct err *err)
+{
+	VipsSource *source;
+
+	/* libvips reads a duplicate, which shares the position. */
+	if (lseek(fd, 0, SEEK_SET) < 0) {
+		err_set(err, ERR_RETRY, "cannot read the picture file: %s", strerror(errno));
+		return NULL;
+	}
+	source = vips_source_new_from_descriptor(fd);
+	if (!source)
+		picture_fail(err, "cannot read the picture file");
+	return source;
+}
+
+static const char *format_of(VipsSource *source)
+{
+	const char *loader = vips_foreign_find_load_source(source);
+
+	for (size_t i = 0; loader && i < countof(formats); i++)
+		if (strncmp(loader, formats[i].loader, strlen(formats[i].loader)) == 0)
+			return formats[i].format;
+	return NULL;
+}
+
+/* Lazily: the header is read, pixels when something asks for them. jpeg_shrink is 1, 2, 4 or 8;
+ * webp_scale at most 1. */
+static int open_image(const struct picture *p, int jpeg_shrink, double webp_scale, VipsImage **ret, struct err *err)
+{
+	VipsSource *source = source_of(p->fd, err);
+	VipsImage *image = NULL;
+	int r = 0;
+
+	if (!source)
+		return -1;
+	if (jpeg_shrink > 1)
+		r = vips_jpegload_source(source, &image, "shrink", jpeg_shrink,
+			"access", VIPS_ACCESS_SEQUENTIAL, "fail_on", VIPS_FAIL_ON_ERROR, NULL);
+	else if (webp_scale < 1)
+		r = vips_webpload_source(source, &image, "scale", webp_scale,
+			"access", VIPS_ACCESS_SEQUENTIAL, "fail_on", VIPS_FAIL_ON_ERROR, NULL);
+	else
+		image = vips_image_new_from_source(source, "",
+			"access", VIPS_ACCESS_SEQUENTIAL, "fail_on", VIPS_FAIL_ON_ERROR, NULL);
+	g_object_unref(source);
+	if (r < 0 || !image)
+		return picture_fail(err, "cannot decode");
+	*ret = image;
+	return 0;
+}
+
+static int check_pixels(const struct picture *p, size_t max_pixels, struct err *err)
+{
+	double pixels = (double)p->width * p->height * p->pages;
+
+	if (pixels <= (double)max_pixels)
+		return 0;
+	return err_set(err, ERR_REJECT, "the picture has %d x %d x %d page%s = %.0f pixels, at most %zu are allowed",
+		p->width, p->height, p->pages, p->pages == 1 ? "" : "s", pixels, max_pixels);
+}
+
+static bool profile_fits(VipsImage *image)
+{
+	const void *data;
+	size_t n;
+
+	if (!vips_image_get_typeof(image, VIPS_META_ICC_NAME))
+		return false;
+	return vips_image_get_blob(image, VIPS_META_ICC_NAME, &data, &n) == 0 &&
+		vips_icc_is_compatible_profile(image, data, n);
+}
+
+int picture_open_fd(int fd, size_t max_pixels, struct picture *ret, struct err *err)
+{
+	struct picture p = { .fd = fd };
+	VipsSource *source;
+	bool turned;
+
+	vips_error_clear();
+	source = source_of(fd, err);
+	if (!source)
+		return -1;
+	p.format = format_of(source);
+	g_object_unref(source);
+	vips_error_clear();
+	if (!p.format)
+		return err_set(err, ERR_REJECT, "cannot decode: not a picture of a known format "
+			"(JPEG, PNG, WebP, GIF, TIFF, HEIF)");
+	if (open_image(&p, 1, 1, &p.header, err) < 0)
+		return -1;
+	p.orientation = vips_image_get_orientation(p.header);
+	turned = p.orientation >= 5;
+	p.width = turned ? p.header->Ysize : p.header->Xsize;
+	p.height = turned ? p.header->Xsize : p.header->Ysize;
+	p.pages = max_of(vips_image_get_n_pages(p.header), 1);
+	p.has_profile = profile_fits(p.header);
+	p.origin = p.format;
+	if (check_pixels(&p, max_pixels, err) < 0) {
+		picture_close(&p);
+		return -1;
+	}
+	*ret = p;
+	return 0;
+}
+
+int picture_open(const struct runner_job *job, struct picture *ret, struct err *err)
+{
+	for (size_t i = 0; i < job->ninputs; i++) {
+		const struct job_input *in = &job->inputs[i];
+
+		if (in->fd < 0 || !in->media_type || strncmp(in->media_type, "image/", 6) != 0)
+			continue;
+		if (picture_open_fd(in->fd, job->max_pixels, ret, err) < 0)
+			return -1;
+		if (in->origin && *in->origin)
+			ret->origin = in->origin;
+		return 0;
+	}
+	return err_set(err, ERR_REJECT, "there is no picture among the %zu inputs", job->ninputs);
+}
+
+void picture_close(struct picture *p)
+{
+	image_unref_p(&p->header);
+	*p = (struct picture){ 0 };
+}
+
+int picture_decode(VipsImage **image, struct err *err)
+{
+	VipsImage *memory = vips_image_copy_memory(*image);
+
+	if (!memory)
+		return picture_fail(err, "cannot decode");
+	picture_step(image, memory);
+	return 0;
+}
+
+int picture_load_raw(const struct picture *p, VipsImage **ret, struct err *err)
+{
+	return open_image(p, 1, 1, ret, err);
+}
+
+/* As `vips icc_transform IN OUT srgb --embedded`, or without a profile `vips colourspace`:
+ * 16 bits stay 16, grey stays grey, anything else becomes 8-bit sRGB. */
+static int to_srgb(const struct picture *p, VipsImage **image)
+{
+	bool wide = (*image)->BandFmt == VIPS_FORMAT_USHORT;
+	VipsBandFormat depth = wide ? VIPS_FORMAT_USHORT : VIPS_FORMAT_UCHAR;
+	VipsInterpretation space = (*image)->Bands < 3 ?
+		(wide ? VIPS_INTERPRETATION_GREY16 : VIPS_INTERPRETATION_B_W) :
+		(wide ? VIPS_INTERPRETATION_RGB16 : VIPS_INTERPRETATION_sRGB);
+	VipsImage *next;
+
+	if (p->has_profile) {
+		if (vips_icc_transform(*image, &next, "srgb", "embedded", TRUE, "depth", wide ? 16 : 8, NULL))
+			return -1;
+		picture_step(image, next);
+	} else {
+		if (vips_colourspace(*image, &next, space, NULL))
+			return -1;
+		picture_step(image, next);
+		if (vips_copy(*image, &next, NULL))
+			return -1;
+		picture_step(image, next);
+		vips_image_remove(*image, VIPS_META_ICC_NAME);  /* it did not fit before, it does not now */
+	}
+	if ((*image)->BandFmt == depth)
+		return 0;
+	if (vips_cast(*image, &next, depth, NULL))
+		return -1;
+	picture_step(image, next);
+	return 0;
+}
+
+int picture_load(const struct picture *p, bool random, VipsImage **ret, struct err *err)
+{
+	scoped(image_unref_p) VipsImage *image = NULL;
+	VipsImage *next;
+
+	if (open_image(p, 1, 1, &image, err) < 0)
+		return -1;
+	if (to_srgb(p, &image) < 0)
+		return picture_fail(err, "cannot convert the colours");
+	if ((random || p->orientation > 1) && picture_decode(&image, err) < 0)
+		return -1;
+	if (p->orientation > 1) {
+		if (vips_autorot(image, &next, NULL))
+			return picture_fail(err, "cannot turn the picture upright");
+		picture_step(&image, next);
+	}
+	*ret = steal(&image);
+	return 0;
+}
+
+/* By how much a w x h picture may at least be shrunk for the box: as vips_thumbnail computes it. */
+static double shrink_for(const struct picture *p, const struct picture_box *box)
+{
+	double h = (double)p->width / box->width, v = (double)p->height / box->height;
+	double shrink = box->crop == VIPS_INTERESTING_NONE ? max_of(h, v) : min_of(h, v);
+
+	if (box->size == VIPS_SIZE_FORCE)
+		shrink = min_of(h, v);
+	return max_of(shrink, 1.0);
+}
+
+/* libjpeg can give the picture at a half, a quarter or an eighth. A factor of two is left to the
+ * better filter, as vips_thumbnail does it. */
+static int jpeg_shrink(double shrink)
+{
+	return shrink >= 16 ? 8 : shrink >= 8 ? 4 : shrink >= 4 ? 2 : 1;
+}
+
+static int fit(const struct picture *p, VipsImage *from, const struct picture_box *box, VipsImage **ret)
+{
+	return vips_thumbnail_image(from, ret, box->width, "height", box->height, "size", box->size, "crop", box->crop,
+		p->has_profile ? "export_profile" : NULL, "srgb", NULL);
+}
+
+int picture_shrink(const struct picture *p, const struct picture_box *boxes, size_t n, VipsImage **ret, struct err *err)
+{
+	scoped(image_unref_p) VipsImage *image = NULL;
+	double least = shrink_for(p, &boxes[0]);
+	bool is_webp = strcmp(p->format, "webp") == 0;
+
+	for (size_t i = 1; i < n; i++)
+		least = min_of(least, shrink_for(p, &boxes[i]));
+	if (open_image(p, strcmp(p->format, "jpeg") == 0 ? jpeg_shrink(least) : 1, is_webp ? 1 / least : 1, &image, err) < 0)
+		return -1;
+	/* Read once it may stream; for more than that it has to be in memory. */
+	if (n > 1 && picture_decode(&image, err) < 0)
+		return -1;
+	for (size_t i = 0; i < n; i++)
+		if (fit(p, image, &boxes[i], &ret[i]) < 0) {
+			while (i-- > 0)
+				image_unref(ret[i]);
+			return picture_fail(err, "cannot decode");
+		}
+	return 0;
+}

@@ -1,0 +1,70 @@
+/*
+ * picture.h - a picture as every tool wants it: upright, sRGB, decoded as little as possible.
+ *
+ * Opening reads the header only and refuses what is too large, before any decoder runs.
+ * Then a tool asks for the pixels in one of two ways:
+ *
+ *	struct picture p;
+ *	if (picture_open(job, &p, err) < 0)
+ *		return -1;
+ *	picture_load(&p, true, &image, err)             all of them, at full size
+ *	picture_shrink(&p, boxes, n, images, err)       made to fit boxes, from one decode that
+ *	                                                uses the decoder's own shrinking
+ *	picture_close(&p);
+ *
+ * What comes out is sRGB or grey, of 8 bits (or 16, from picture_load, when the file has 16),
+ * with the EXIF orientation applied and alpha kept. Of an animation or a file of many pages
+ * it is the first. A file that cannot be decoded, broken or cut short, is ERR_REJECT.
+ */
+#ifndef PICTURE_H
+#define PICTURE_H
+
+#include "tool.h"
+
+#include <vips/vips.h>
+
+struct picture {
+	int fd;                 /* borrowed */
+	const char *format;     /* of the file: "jpeg", "png", "webp", "gif", "tiff", "heif" */
+	const char *origin;     /* of the file that it was made from */
+	VipsImage *header;
+	int width, height;      /* upright, of one page */
+	int pages, orientation; /* orientation 1-8, as in EXIF */
+	bool has_profile;       /* an ICC profile that fits its bands */
+};
+
+/* How picture_shrink fits a picture into width x height; see vips_thumbnail. */
+struct picture_box {
+	int width, height;
+	VipsSize size;
+	VipsInteresting crop;   /* VIPS_INTERESTING_NONE: nothing is cut off */
+};
+
+/* Closed with picture_close, which accepts a zeroed one. The first picture among the inputs. */
+int picture_open(const struct runner_job *job, struct picture *ret, struct err *err) must_use;
+int picture_open_fd(int fd, size_t max_pixels, struct picture *ret, struct err *err) must_use;
+void picture_close(struct picture *p);
+
+/* `random`: the caller reads it in any order or more than once, so it is decoded here and now. */
+int picture_load(const struct picture *p, bool random, VipsImage **ret, struct err *err) must_use;
+
+/* The pixels as the file has them: no turning, no colour conversion. */
+int picture_load_raw(const struct picture *p, VipsImage **ret, struct err *err) must_use;
+
+/* ret has room for n; all of them are made or none. */
+int picture_shrink(const struct picture *p, const struct picture_box *boxes, size_t n, VipsImage **ret,
+	struct err *err) must_use;
+
+/* Into memory, so that what is broken shows now. */
+int picture_decode(VipsImage **image, struct err *err) must_use;
+
+/* ERR_REJECT with what libvips said, in one line. Always -1. */
+int picture_fail(struct err *err, const char *what);
+
+/* Give *image's reference up for `next`, as one operation follows another. */
+void picture_step(VipsImage **image, VipsImage *next);
+
+void image_unref(VipsImage *image);
+DEFINE_SCOPED(VipsImage *, image_unref)
+
+#endif

@@ -1,0 +1,206 @@
+#include "serve.h"
+
+#include "output.h"
+#include "registry.h"
+#include "sandbox.h"
+#include "wire.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <vips/vips.h>
+
+DEFINE_SCOPED(json_t *, json_decref)
+
+enum { MOST_INPUTS = 100000, MOST_OUTPUTS = 256 };
+
+struct remote {                 /* outputs are the parent's files */
+	struct runner_ctx ctx;
+	int sock;
+	int fds[MOST_OUTPUTS];  /* as they were given; the index is what the parent knows them by */
+	size_t n;
+};
+
+struct session {
+	int sock, parent;
+	bool is_ready;          /* the sandbox is closed behind us */
+};
+
+static int read_error(const json_t *message, struct err *err)
+{
+	const json_t *e = json_object_get(message, "error");
+	const char *kind = json_string_value(json_object_get(e, "kind"));
+	const char *text = json_string_value(json_object_get(e, "message"));
+	enum err_kind k = ERR_RETRY;
+
+	if (kind && err_kind_parse(kind, &k) < 0)
+		k = ERR_RETRY;
+	return err_set(err, k, "%s", text ? text : "the worker gave no file for the result");
+}
+
+static int ask_output(struct runner_ctx *ctx, int *ret_fd, struct err *err)
+{
+	struct remote *r = (struct remote *)ctx;
+	scoped(json_decref_p) json_t *ask = json_pack("{s:s}", "ask", "output");
+	scoped(json_decref_p) json_t *answer = NULL;
+	int fds[WIRE_FDS];
+	size_t n = 0;
+
+	if (r->n == MOST_OUTPUTS)
+		return err_set(err, ERR_REJECT, "more than %d results of one step", MOST_OUTPUTS);
+	if (wire_send_json(r->sock, ask, NULL, 0, err) < 0)
+		return -1;
+	switch (wire_recv_json(r->sock, &answer, fds, &n, err)) {
+	case WIRE_MESSAGE:
+		break;
+	case WIRE_END:
+		return err_set(err, ERR_RETRY, "the worker hung up");
+	default:
+		return -1;
+	}
+	if (json_is_true(json_object_get(answer, "output")) && n == 1) {
+		*ret_fd = r->fds[r->n++] = fds[0];
+		return 0;
+	}
+	while (n > 0)
+		close(fds[--n]);
+	return read_error(answer, err);
+}
+
+static int tell_output(struct runner_ctx *ctx, int fd, const struct output *out, struct err *err)
+{
+	struct remote *r = (struct remote *)ctx;
+	scoped(json_decref_p) json_t *tell = NULL;
+	size_t i = r->n;
+
+	/* From the newest: a closed descriptor's number comes back. */
+	while (i > 0 && r->fds[i - 1] != fd)
+		i--;
+	must(i > 0);
+	tell = json_pack("{s:b,s:I,s:s,s:s,s:s*,s:i,s:i}", "done_output", 1, "index", (json_int_t)(i - 1),
+		"name", out->name, "media_type", out->media_type, "origin", out->origin,
+		"width", out->width, "height", out->height);
+	must(tell != NULL);
+	return wire_send_json(r->sock, tell, NULL, 0, err);
+}
+
+static const char *text_of(const json_t *o, const char *name)
+{
+	const char *s = json_string_value(json_object_get(o, name));
+
+	return s ? s : "";
+}
+
+/* One entry of "inputs". -1: it names a descriptor that did not come along. */
+static int read_input(const json_t *from, const int *fds, size_t nfds, struct job_input *ret)
+{
+	const json_t *fd = json_object_get(from, "fd");
+
+	*ret = (struct job_input){
+		.step = text_of(from, "step"), .item = (int)json_integer_value(json_object_get(from, "item")),
+		.name = text_of(from, "name"), .media_type = text_of(from, "media_type"), .origin = text_of(from, "origin"),
+		.fd = -1, .data = json_object_get(from, "data"),
+	};
+	if (!fd)
+		return 0;
+	if (!json_is_integer(fd) || json_integer_value(fd) < 0 || (size_t)json_integer_value(fd) >= nfds)
+		return -1;
+	ret->fd = fds[json_integer_value(fd)];
+	return 0;
+}
+
+static int run_task(struct session *s, const json_t *m, const int *fds, size_t nfds, json_t **ret_data, struct err *err)
+{
+	const json_t *list = json_object_get(m, "inputs");
+	size_t n = json_array_size(list);
+	scoped(free_p) struct job_input *inputs = NULL;
+	struct remote remote = { .ctx = { ask_output, tell_output }, .sock = s->sock };
+	struct runner_job job = {
+		.tool = text_of(m, "tool"), .job = text_of(m, "job"), .step = text_of(m, "step"),
+		.item = (int)json_integer_value(json_object_get(m, "item")),
+		.attempt = (int)json_integer_value(json_object_get(m, "attempt")),
+		.final = json_is_true(json_object_get(m, "final")), .params = json_object_get(m, "params"),
+		.ninputs = n, .max_pixels = (size_t)json_integer_value(json_object_get(m, "max_pixels")), .ctx = &remote.ctx,
+	};
+
+	if (n > MOST_INPUTS)
+		return err_set(err, ERR_REJECT, "%zu inputs of one step, a runner takes at most %d", n, MOST_INPUTS);
+	inputs = xcalloc(n, sizeof *inputs);
+	for (size_t i = 0; i < n; i++)
+		if (read_input(json_array_get(list, i), fds, nfds, &inputs[i]) < 0)
+			return err_set(err, ERR_RETRY, "input %zu names a file that did not come along (%zu did)", i, nfds);
+	job.inputs = inputs;
+	return runner_run(&job, ret_data, err);
+}
+
+static int send_end(int sock, json_t **take_data, const struct err *failure, struct err *err)
+{
+	scoped(json_decref_p) json_t *data = steal(take_data);
+	scoped(json_decref_p) json_t *end = NULL;
+
+	if (failure) {
+		/* A message cut in the middle of a character would make no JSON. */
+		char *text = g_utf8_make_valid(failure->msg, -1);
+
+		end = json_pack("{s:b,s:b,s:{s:s,s:s}}", "end", 1, "ok", 0, "error", "kind", err_kind_name(failure->kind),
+			"message", text);
+		g_free(text);
+	} else {
+		end = json_pack("{s:b,s:b,s:O*}", "end", 1, "ok", 1, "data", data);
+	}
+	must(end != NULL);
+	return wire_send_json(sock, end, NULL, 0, err);
+}
+
+static int close_sandbox(struct session *s, const json_t *setup, struct err *err)
+{
+	json_int_t mb = json_integer_value(json_object_get(setup, "memory_mb"));
+	const struct sandbox box = { .memory_mb = mb > 0 && mb < 1 << 24 ? (unsigned)mb : 0, .parent = s->parent };
+
+	if (s->is_ready)
+		return 0;
+	s->is_ready = true;
+	return sandbox_enter(&box, err);
+}
+
+static int handle(struct session *s, const json_t *m, const int *fds, size_t nfds, struct err *err)
+{
+	scoped(json_decref_p) json_t *data = NULL;
+	const char *what = text_of(m, "do");
+	struct err failure;
+	int r;
+
+	if (close_sandbox(s, m, err) < 0)
+		return -1;
+	if (strcmp(what, "setup") == 0)
+		return 0;
+	if (strcmp(what, "run") != 0)
+		return err_set(err, ERR_RETRY, "the worker asked for '%.40s', a runner knows setup and run", what);
+	r = run_task(s, m, fds, nfds, &data, &failure);
+	vips_error_clear();
+	return send_end(s->sock, &data, r < 0 ? &failure : NULL, err);
+}
+
+int serve(int sock, int parent, struct err *err)
+{
+	struct session s = { sock, parent, false };
+	scoped(json_decref_p) json_t *ready = json_pack("{s:b,s:s,s:s}", "ready", 1, "version", VERSION,
+		"vips", vips_version_string());
+
+	if (wire_send_json(sock, ready, NULL, 0, err) < 0)
+		return -1;
+	for (;;) {
+		scoped(json_decref_p) json_t *message = NULL;
+		int fds[WIRE_FDS], r;
+		size_t n = 0;
+
+		r = wire_recv_json(sock, &message, fds, &n, err);
+		if (r != WIRE_MESSAGE)
+			return r == WIRE_END ? 0 : -1;
+		r = handle(&s, message, fds, n, err);
+		while (n > 0)
+			close(fds[--n]);
+		if (r < 0)
+			return -1;
+	}
+}

@@ -1,0 +1,85 @@
+#include "upstream.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+static int add_url(struct upstream *u, const char *from, size_t n, struct err *err)
+{
+	while (n && (*from == ' ' || *from == '\t'))
+		from++, n--;
+	while (n && strchr(" \t/", from[n - 1]))
+		n--;
+	if (n == 0)
+		return 0;
+	if (strncasecmp(from, "http://", 7) != 0 && strncasecmp(from, "https://", 8) != 0)
+		return err_set(err, ERR_REJECT, "PIXELFLEET_DISPATCHER_URL: '%.*s' does not start with http:// or https://",
+			(int)min_of(n, (size_t)200), from);
+	u->urls = xrealloc(u->urls, (u->nurls + 1) * sizeof *u->urls);
+	u->urls[u->nurls++] = xstrndup(from, n);
+	return 0;
+}
+
+int upstream_open(struct upstream *u, const struct conf *conf, struct err *err)
+{
+	scoped(upstream_close) struct upstream made = { 0 };
+
+	for (const char *p = conf->dispatcher_url;; p++) {
+		size_t n = strcspn(p, ",");
+
+		if (add_url(&made, p, n, err) < 0)
+			return -1;
+		p += n;
+		if (!*p)
+			break;
+	}
+	if (made.nurls == 0)
+		return err_set(err, ERR_REJECT, "PIXELFLEET_DISPATCHER_URL names no dispatcher");
+	made.http = httpc_new();
+	made.auth = xasprintf("x-internal-token: %s", conf->internal_token);
+	*u = made;
+	made = (struct upstream){ 0 };
+	return 0;
+}
+
+void upstream_close(struct upstream *u)
+{
+	httpc_free(u->http);
+	for (size_t i = 0; i < u->nurls; i++)
+		free(u->urls[i]);
+	free(u->urls);
+	free(u->auth);
+	*u = (struct upstream){ 0 };
+}
+
+static int call_one(struct upstream *u, struct http_request *q, const char *path, struct http_response *ret,
+	struct err *err)
+{
+	scoped(free_p) char *url = xasprintf("%s%s", u->urls[u->current], path);
+
+	q->url = url;
+	if (httpc_perform(u->http, q, ret, err) < 0)
+		return -1;
+	if (ret->status < 502 || ret->status > 504)
+		return 0;
+	err_set(err, ERR_RETRY, "'%.300s' answers %u: %.200s", url, ret->status, ret->body.text ? ret->body.text : "");
+	http_response_done(ret);
+	return -1;
+}
+
+int upstream_call(struct upstream *u, const char *path, const char *body, size_t len, unsigned timeout_s,
+	size_t max_bytes, const bool *stop, struct http_response *ret, struct err *err)
+{
+	const char *const headers[] = { u->auth, NULL };
+	struct http_request q = { .headers = headers, .body = body, .body_len = len, .timeout_s = timeout_s,
+		.max_bytes = max_bytes, .stop = stop };
+
+	for (size_t i = 0; i < u->nurls; i++) {
+		if (call_one(u, &q, path, ret, err) == 0)
+			return 0;
+		if (err->kind == ERR_CANCEL)
+			return -1;
+		u->current = (u->current + 1) % u->nurls;
+	}
+	return -1;
+}

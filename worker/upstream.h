@@ -1,0 +1,27 @@
+/*
+ * upstream.h - the dispatchers, as one worker thread sees them: PIXELFLEET_DISPATCHER_URL
+ * is a list, tried in turn, and the one that answered last is asked first.
+ */
+#ifndef UPSTREAM_H
+#define UPSTREAM_H
+
+#include "conf.h"
+#include "httpc.h"
+
+struct upstream {
+	struct httpc *http;
+	char **urls;            /* without the slash at the end */
+	size_t nurls, current;
+	char *auth;             /* the header with the internal token */
+};
+
+int upstream_open(struct upstream *u, const struct conf *conf, struct err *err) must_use;
+void upstream_close(struct upstream *u);
+
+/* POSTs body, or GETs when it is NULL. -1 (ERR_RETRY): none of them answered, or only a proxy that
+ * could not reach it did. Any other answer is success: look at ret->status.
+ * timeout_s is for each of them. */
+int upstream_call(struct upstream *u, const char *path, const char *body, size_t len, unsigned timeout_s,
+	size_t max_bytes, const bool *stop, struct http_response *ret, struct err *err) must_use;
+
+#endif
