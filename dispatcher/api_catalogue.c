@@ -20,34 +20,14 @@ void api_routes(struct request *req)
 }
 
 /* The table in PostgreSQL only says which tools are switched off. */
-static void mark_disabled(struct request *req, json_t *list)
-{
-	scoped(PQclear_p) PGresult *r = NULL;
-	struct err err;
-	size_t i;
-	json_t *t;
-
-	if (pg_query(request_pg(req), &r, &err, "SELECT name FROM tool WHERE NOT enabled", PG_NONE) < 0)
-		return;
-	json_array_foreach(list, i, t)
-		for (int row = 0; row < PQntuples(r); row++)
-			if (strcmp(json_string_value(json_object_get(t, "name")), pg_text(r, row, 0)) == 0)
-				json_object_set_new(t, "enabled", json_false());
-}
-
 void api_tools(struct request *req)
 {
 	json_t *list = json_array();
 	size_t n;
 	const struct tool *tools = tools_all(&n);
 
-	for (size_t i = 0; i < n; i++) {
-		json_t *t = tool_describe(&tools[i]);
-
-		json_object_set_new(t, "enabled", json_true());
-		json_array_append_new(list, t);
-	}
-	mark_disabled(req, list);
+	for (size_t i = 0; i < n; i++)
+		json_array_append_new(list, tool_describe(&tools[i]));
 	answer_json(req, 200, json_pack("{s:o}", "tools", list));
 }
 

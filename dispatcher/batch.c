@@ -52,7 +52,7 @@ static size_t with_client_id(struct op **ops, size_t n, struct op **to)
 
 static void digest_hex(const struct op *op, char hex[67])
 {
-	strcpy(hex, "\\x");
+	memcpy(hex, "\\x", 2);
 	sodium_bin2hex(hex + 2, 65, op->submission->digest, sizeof op->submission->digest);
 }
 

@@ -19,6 +19,7 @@
 #define OPEN_MAX      1000              /* jobs in the first picture of all jobs */
 #define TOPICS_MAX   20000
 #define TICK_MS       1000
+#define RECENT_MS     5000
 #define KEEP_ALIVE_MS 15000
 #define ONE_JOB_BYTES (16 << 10)        /* pending, before only the newest is kept */
 #define ALL_BYTES     (256 << 10)       /* pending, before the stream ends */
@@ -196,7 +197,7 @@ static void settle(struct events *e, bool complete)
 			}
 			if (is_gone(w, complete) || (w->text && !w->open))
 				end_subs(e, w);
-			if (!w->subs && (is_gone(w, complete) || !w->open || !e->all))
+			if (!w->subs && (is_gone(w, complete) || !e->all))
 				topic_free(e, w);
 		}
 	}
@@ -225,26 +226,32 @@ static bool has_fresh(const struct events *e)
 	return false;
 }
 
-/* One query for everything that is watched. */
+/* One query for everything that is watched. Who watches all jobs also hears of the young ones that have ended: ledgers
+ * begin to publish a moment after the first subscription. */
 static void ask_postgres(struct events *e)
 {
 	static const char sql[] =
 		"SELECT id, state, total, succeeded, failed, skipped, cancelled FROM job WHERE id = ANY($1::uuid[]) "
 		"UNION (SELECT id, state, total, succeeded, failed, skipped, cancelled FROM job "
-		"WHERE $2::boolean AND state = 'running' ORDER BY id DESC LIMIT $3::int)";
+		"WHERE $2::boolean AND state = 'running' ORDER BY id DESC LIMIT $3::int) "
+		"UNION (SELECT id, state, total, succeeded, failed, skipped, cancelled FROM job "
+		"WHERE $2::boolean AND id >= $4::uuid ORDER BY id DESC LIMIT $3::int)";
 	scoped(buf_free) struct buf ids = { 0 }, most = { 0 }, text = { 0 };
 	scoped(PQclear_p) PGresult *r = NULL;
+	char recent[UUID_TEXT];
 	struct err err;
 
+	uuid_at(clock_wall_us() / 1000 - RECENT_MS, recent);
 	pg_array_begin(&ids);
 	for (size_t b = 0; b < BUCKETS; b++)
 		for (struct topic *w = e->buckets[b]; w; w = w->next) {
 			w->seen = false;
-			pg_array_word(&ids, w->id);
+			if (!w->text || w->open)
+				pg_array_word(&ids, w->id);
 		}
 	pg_array_end(&ids);
 	buf_printf(&most, "%d", OPEN_MAX);
-	if (pg_query(&e->pg, &r, &err, sql, PG_VALUES(ids.text, e->all ? "t" : "f", most.text)) < 0) {
+	if (pg_query(&e->pg, &r, &err, sql, PG_VALUES(ids.text, e->all ? "t" : "f", most.text, recent)) < 0) {
 		if (e->pg_ok)
 			log_warn("events.postgres", "err=%s", log_quote(err.msg));
 		e->pg_ok = false;

@@ -312,7 +312,7 @@ static int run_locked(struct dispatcher *d, struct pg *pg, struct redis *redis, 
 	if (why == REBUILD_LOST)
 		clock_sleep_ms(PARK_WAIT_MS);
 	if (read_redis(redis, &set, err) < 0 || read_backlog(pg, &set, err) < 0 ||
-	    push_all_missing(d, pg, redis, lost, &set, &pushed, err) < 0 || (lost && relist(d, pg, redis, err) < 0) ||
+	    push_all_missing(d, pg, redis, why == REBUILD_LOST, &set, &pushed, err) < 0 || (lost && relist(d, pg, redis, err) < 0) ||
 	    (lost && write_identity(pg, redis, err) < 0)) {
 		d->pushes_owed = true;
 		return -1;

@@ -126,6 +126,7 @@ struct push {
 };
 struct push *work_pushes(const struct work *w, size_t *ret_n);
 
+const struct node *work_node(const struct wjob *j, int ordinal, int *ret_item);
 /* Instances by arithmetic: those needed, those needing, those whose outputs are read. */
 typedef void (*ordinal_fn)(struct wjob *j, int ordinal, void *arg);
 void each_need(struct wjob *j, int ordinal, ordinal_fn fn, void *arg);
