@@ -52,7 +52,7 @@ pkgflags = $(shell pkg-config --cflags $(1))
 pkglibs  = $(shell pkg-config --libs $(1))
 
 all: $(PROGRAMS:%=$(B)/%)
-ifeq ($(MODE),rel)
+ifeq ($(B),build/rel)
 all: $(PROGRAMS:%=build/%)
 $(PROGRAMS:%=build/%): build/%: $(B)/%
 	$(Q)ln -sfn rel/$* $@

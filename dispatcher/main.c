@@ -119,10 +119,13 @@ static bool wait_for_database(const struct conf *c, const sigset_t *signals, str
 	const struct timespec second = { .tv_sec = 1 };
 
 	while (prepare_database(c, err) < 0) {
+		int got;
+
 		if (err->kind != ERR_RETRY)
 			return false;
 		log_warn("dispatcher.waiting", "error=%s", log_quote(err->msg));
-		if (sigtimedwait(signals, NULL, &second) > 0)
+		got = sigtimedwait(signals, NULL, &second);
+		if (got > 0 && got != SIGUSR1)
 			return false;
 	}
 	return true;
@@ -138,14 +141,33 @@ static void make_id(char *id, size_t size)
 
 #define STUCK_MS 20000          /* housekeeping's loop was not seen for so long: something hangs */
 
+static void log_state(const struct dispatcher *d)
+{
+	int64_t now = clock_mono_ms();
+
+	log_info("dispatcher.state", "dispatcher=%s accepted=%llu ended=%llu batches=%llu failures=%llu pushed=%llu redis_seen_ms=%lld "
+		"postgresql_seen_ms=%lld chores_ms=%lld watch_ms=%lld rebuilding=%d pushes_owed=%d", d->id,
+		(unsigned long long)metric_get(METRIC_JOBS_ACCEPTED), (unsigned long long)metric_get(METRIC_JOBS_ENDED),
+		(unsigned long long)metric_get(METRIC_LEDGER_BATCHES), (unsigned long long)metric_get(METRIC_LEDGER_FAILURES),
+		(unsigned long long)metric_get(METRIC_PUSHED), (long long)(now - d->redis_seen_ms), (long long)(now - d->pg_seen_ms),
+		(long long)(now - d->chores_ms), (long long)(now - d->watch_ms), d->rebuilding, d->pushes_owed);
+}
+
 /* Until SIGTERM or SIGINT. The watchdog is fed by the loops going round, not by this thread being alive. */
 static void wait_for_end(struct dispatcher *d, const sigset_t *signals)
 {
 	const struct timespec second = { .tv_sec = 1 };
 
-	while (sigtimedwait(signals, NULL, &second) < 0)
+	for (;;) {
+		int got = sigtimedwait(signals, NULL, &second);
+
+		if (got == SIGUSR1)
+			log_state(d);
+		else if (got > 0)
+			return;
 		if (clock_mono_ms() - d->chores_ms < STUCK_MS && clock_mono_ms() - d->watch_ms < STUCK_MS)
 			notify_send("WATCHDOG=1");
+	}
 }
 
 static int serve(struct dispatcher *d, const sigset_t *signals, struct err *err)
@@ -193,6 +215,7 @@ static int run(struct conf *conf)
 	sigemptyset(&signals);
 	sigaddset(&signals, SIGTERM);
 	sigaddset(&signals, SIGINT);
+	sigaddset(&signals, SIGUSR1);
 	pthread_sigmask(SIG_BLOCK, &signals, NULL);     /* before any thread: all inherit it */
 	signal(SIGPIPE, SIG_IGN);
 	d->conf = *conf;

@@ -174,6 +174,15 @@ static int link_or_touch(struct store *s, const char *from, const char *name, si
 	return -1;
 }
 
+/* A name is on the disk when its directory is. */
+static int sync_dir(struct store *s, const char *name)
+{
+	const char dir[3] = { name[0], name[1], '\0' };
+	scoped(close_p) int fd = openat(s->dir, dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	return fd < 0 ? -1 : fsync(fd);
+}
+
 int store_commit(struct store *s, int fd, char ret_digest[DIGEST_TEXT], size_t *ret_size, struct err *err)
 {
 	char digest[DIGEST_TEXT], name[FILE_NAME], from[64];
@@ -187,7 +196,8 @@ int store_commit(struct store *s, int fd, char ret_digest[DIGEST_TEXT], size_t *
 		unlink_temporary(s, from);
 	} else {
 		/* The bytes first, then the name: PostgreSQL may refer to it a moment later. */
-		if (fdatasync(fd) < 0 || fchmod(fd, 0440) < 0 || link_or_touch(s, from, name, size) < 0)
+		if (fdatasync(fd) < 0 || fchmod(fd, 0440) < 0 || link_or_touch(s, from, name, size) < 0
+			|| sync_dir(s, name) < 0)
 			return err_set(err, ERR_RETRY, "cannot keep an artifact in '%s': %s", s->path, strerror(errno));
 		unlink_temporary(s, from);
 	}

@@ -8,7 +8,7 @@
 set -eu
 
 build='build-essential pkgconf libhiredis-dev libjansson-dev libcurl4-openssl-dev libvips-dev libpq-dev
-	libsodium-dev libmicrohttpd-dev libseccomp-dev'
+	libsodium-dev libmicrohttpd-dev'
 demo="$build libvips-tools redis-server redis-tools postgresql mate-backgrounds"
 test="$demo libcmocka-dev python3 python3-pytest python3-redis python3-psycopg2 gcovr shellcheck"
 

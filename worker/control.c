@@ -6,6 +6,7 @@
 #include "worker.h"
 
 #include <poll.h>
+#include <stdio.h>
 #include <string.h>
 
 DEFINE_SCOPED(json_t *, json_decref)
@@ -13,6 +14,7 @@ DEFINE_SCOPED(json_t *, json_decref)
 #define LOOK_MS    250          /* how soon it notices that the worker leaves */
 #define PING_MS    10000
 #define PAUSE_MS   500
+#define REMEMBER_MS 10000       /* longer than any claim is under way */
 
 struct cancelling {
 	struct worker *w;
@@ -20,25 +22,64 @@ struct cancelling {
 	size_t dropped, stopped;
 };
 
+void control_drop(struct worker *w, struct held *h)
+{
+	struct task_result r = { .failed = true, .started_us = clock_wall_us() };
+
+	err_set(&r.err, ERR_CANCEL, "the job was cancelled before the step started");
+	task_report(h->task, &r, w->name, &h->text);
+	h->failed = true;
+	h->end = END_REPORT;
+	reporter_push(&w->reporter, h);
+}
+
 static void cancel_one(struct held *h, void *arg)
 {
 	struct cancelling *c = arg;
-	struct task_result r = { .failed = true, .started_us = clock_wall_us() };
 
 	if (!h->task || strcmp(h->task->job, c->job) != 0)
 		return;
-	if (lane_stop_task(h->lane, h, STOP_CANCEL)) {
-		c->stopped++;
-	} else if (lane_withdraw(h->lane, h)) {
-		err_set(&r.err, ERR_CANCEL, "the job was cancelled before the step started");
-		task_report(h->task, &r, c->w->name, &h->text);
-		h->failed = true;
-		h->end = END_REPORT;
-		reporter_push(&c->w->reporter, h);
+	switch (lane_cancel(h->lane, h)) {
+	case LANE_WITHDRAWN:
+		control_drop(c->w, h);
 		c->dropped++;
+		break;
+	case LANE_STOPPED:
+		c->stopped++;
+		break;
+	case LANE_MARKED:
+		break;
 	}
 }
 
+static void remember(struct worker *w, const char *job)
+{
+	struct recent_cancels *r = &w->cancels;
+
+	scoped_lock(&r->lock);
+	snprintf(r->jobs[r->next], sizeof r->jobs[0], "%s", job);
+	r->next = (r->next + 1) % countof(r->jobs);
+	poke(&r->until_ms, clock_mono_ms() + REMEMBER_MS);
+}
+
+bool control_was_cancelled(struct worker *w, const char *job)
+{
+	struct recent_cancels *r = &w->cancels;
+
+	if (peek(&r->until_ms) == 0)
+		return false;
+	scoped_lock(&r->lock);
+	if (clock_mono_ms() > r->until_ms) {
+		memset(r->jobs, 0, sizeof r->jobs);
+		poke(&r->until_ms, (int64_t)0);
+	}
+	for (size_t i = 0; i < countof(r->jobs); i++)
+		if (strcmp(r->jobs[i], job) == 0)
+			return true;
+	return false;
+}
+
+/* Remembered first, then looked for: a task that is being claimed meanwhile meets one of the two. */
 void control_obey(struct worker *w, const char *text, unsigned long len)
 {
 	scoped(json_decref_p) json_t *message = json_loadb(text, len, 0, NULL);
@@ -46,6 +87,7 @@ void control_obey(struct worker *w, const char *text, unsigned long len)
 
 	if (!c.job)
 		return;
+	remember(w, c.job);
 	held_each(&w->held, cancel_one, &c);
 	if (c.dropped || c.stopped)
 		log_info("job.cancelled", "job=%s dropped=%zu stopped=%zu", c.job, c.dropped, c.stopped);

@@ -182,14 +182,17 @@ static void stop_slot(struct lane_slot *s, enum held_why why)
 	must(write(s->wake_fd, &one, sizeof one) == sizeof one || errno == EAGAIN);
 }
 
-bool lane_stop_task(struct lane *l, struct held *h, enum held_why why)
+enum lane_cancel lane_cancel(struct lane *l, struct held *h)
 {
 	scoped_lock(&l->lock);
 
+	if (line_remove(&l->line, h))
+		return LANE_WITHDRAWN;
 	for (unsigned i = 0; i < l->nslots; i++)
 		if (l->slots[i].current == h)
-			return stop_slot(&l->slots[i], why), true;
-	return false;
+			return stop_slot(&l->slots[i], STOP_CANCEL), LANE_STOPPED;
+	held_stop(h, STOP_CANCEL);
+	return LANE_MARKED;
 }
 
 void lane_stop_all(struct lane *l, enum held_why why)

@@ -60,8 +60,10 @@ void lane_give_back(struct lane *l);    /* all that waits goes back to the queue
 
 /* Takes h out of the line. false: it was not waiting. It is then the caller's. */
 bool lane_withdraw(struct lane *l, struct held *h);
-/* Asks the running task h to stop. false: it is not running. */
-bool lane_stop_task(struct lane *l, struct held *h, enum held_why why);
+enum lane_cancel { LANE_WITHDRAWN, LANE_STOPPED, LANE_MARKED };
+/* Withdraws h when it waits, and it is the caller's; stops it when it runs; marks it when it is on its way
+ * into the lane, so that the slot which takes it stops at once (or out of it, where that does no harm). */
+enum lane_cancel lane_cancel(struct lane *l, struct held *h);
 void lane_stop_all(struct lane *l, enum held_why why);
 
 void lane_close(struct lane *l);        /* what waits goes back, slots leave after what they run */

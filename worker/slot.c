@@ -100,6 +100,12 @@ static void run_one(struct slot *s, struct held *h, int64_t *took_us)
 	log_scope(step, "%.40s", h->task->step);
 	log_scope(item, "%d", h->task->item);
 	*took_us = 0;
+	if (peek(&h->stop)) {           /* cancelled on its way here */
+		r = (struct task_result){ .failed = true, .started_us = clock_wall_us() };
+		err_set(&r.err, ERR_CANCEL, "the job was cancelled before the step started");
+		decide_end(s, h, &r);
+		return;
+	}
 	if (h->task->is_requeue) {
 		enum asked answer = ask_requeue(s, h);
 

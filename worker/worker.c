@@ -64,6 +64,7 @@ int worker_start(struct worker *w, const struct conf *conf, const char *slots, b
 	held_set_init(&w->held);
 	mutex_init(&w->running_lock);
 	mutex_init(&w->pulse_lock);
+	mutex_init(&w->cancels.lock);
 	cond_init(&w->pulse_wake);
 	w->lanes = xcalloc(spec.n, sizeof *w->lanes);
 	for (size_t i = 0; i < spec.n; i++)
@@ -111,6 +112,10 @@ void worker_accept(struct worker *w, struct lane *lane, const char *raw, size_t 
 
 	line_push(&one, h);
 	held_add(&w->held, &one);
+	if (rc == 0 && control_was_cancelled(w, h->task->job)) {
+		control_drop(w, h);
+		return;
+	}
 	if (rc == 0) {
 		line_append(batch, &one);
 		return;
@@ -170,6 +175,7 @@ static void release(struct worker *w)
 	store_close(&w->store);
 	pthread_cond_destroy(&w->pulse_wake);
 	pthread_mutex_destroy(&w->pulse_lock);
+	pthread_mutex_destroy(&w->cancels.lock);
 	pthread_mutex_destroy(&w->running_lock);
 	free(w->lanes);
 	free(w->claimers);

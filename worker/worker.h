@@ -26,6 +26,13 @@
 
 #define WORKER_NAME 128
 
+struct recent_cancels {         /* see control_was_cancelled() */
+	pthread_mutex_t lock;
+	char jobs[64][37];
+	unsigned next;
+	int64_t until_ms;       /* atomic: remembered that long; 0: none */
+};
+
 struct claimer;
 struct slot;
 
@@ -46,6 +53,7 @@ struct worker {
 	size_t nslots;
 	struct reporter reporter;
 	pthread_t pulse, control;
+	struct recent_cancels cancels;
 
 	bool met_redis, met_dispatcher; /* atomic: answered once */
 	bool is_draining;               /* atomic */

@@ -21,13 +21,19 @@ def services():
         yield both
 
 
+def administrate(services, statement):
+    """On a connection of its own: a test may have restarted the server."""
+    connection = services.postgres.connect("postgres")
+    with connection.cursor() as cursor:
+        cursor.execute(statement)
+    connection.close()
+
+
 @pytest.fixture(name="fleet")
 def make_fleet(services, request, tmp_path):
     """A fleet on a fresh database and an empty Redis."""
     database = "t_" + secrets.token_hex(6)
-    administrator = services.postgres.connect("postgres")
-    with administrator.cursor() as cursor:
-        cursor.execute(f"CREATE DATABASE {database}")
+    administrate(services, f"CREATE DATABASE {database}")
     services.redis.client().flushall()
     logs = ROOT / os.environ.get("TEST_LOGS", "build/test-logs") / "integration" / re.sub(r"[^\w.-]", "_", request.node.name)
     shutil.rmtree(logs, ignore_errors=True)
@@ -39,9 +45,7 @@ def make_fleet(services, request, tmp_path):
         for program in fleet.programs:
             for pid in program.children():
                 os.kill(pid, 9)
-        with administrator.cursor() as cursor:
-            cursor.execute(f"DROP DATABASE {database} WITH (FORCE)")
-        administrator.close()
+        administrate(services, f"DROP DATABASE {database} WITH (FORCE)")
 
 
 @pytest.fixture

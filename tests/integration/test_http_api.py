@@ -8,16 +8,25 @@ from fleet import wait_for
 from pictures import names, png
 
 
+def not_ready(fleet, word):
+    """The reason with that word, once /ready gives it."""
+    def reason():
+        answer = fleet.http("GET", "/ready", check=False)
+        return answer.status == 503 and next((text for text in answer.body["reasons"] if word in text), None)
+
+    return wait_for(reason, 20, f"it is not ready because of {word}")
+
+
 def test_health_and_ready_tell_different_things(fleet):
     fleet.start_dispatcher()
     assert fleet.http("GET", "/health").body["status"] == "ok"
+    assert "no worker is alive" in not_ready(fleet, "worker")
+    fleet.start_worker()
     wait_for(lambda: fleet.http("GET", "/ready", check=False).status == 200, 20, "it is ready")
     assert fleet.http("GET", "/ready").body["ready"] is True
     fleet.services.redis.stop()
     try:
-        answer = wait_for(lambda: next((a for a in [fleet.http("GET", "/ready", check=False)] if a.status == 503), None), 20,
-                          "it is not ready without Redis")
-        assert any("edis" in reason for reason in answer.body["reasons"])
+        not_ready(fleet, "Redis")
         assert fleet.http("GET", "/health").status == 200
     finally:
         fleet.services.redis.start()
@@ -28,9 +37,7 @@ def test_ready_is_false_while_redis_may_drop_what_it_holds(fleet):
     fleet.start_dispatcher()
     fleet.redis.config_set("maxmemory-policy", "allkeys-lru")
     try:
-        answer = wait_for(lambda: next((a for a in [fleet.http("GET", "/ready", check=False)] if a.status == 503), None), 20,
-                          "it is not ready")
-        assert any("noeviction" in reason for reason in answer.body["reasons"])
+        not_ready(fleet, "noeviction")
     finally:
         fleet.redis.config_set("maxmemory-policy", "noeviction")
 
@@ -122,7 +129,8 @@ def test_queues_and_workers_tell_who_does_what(running):
              what="four run")
     queue = next(q for q in running.http("GET", "/api/v1/queues").body["queues"] if q["queue"] == "io")
     assert queue["served_by"] == 1
-    assert queue["queued"] + queue["running"] == 6
+    assert queue["running"] == 4
+    assert 1 <= queue["queued"] <= 2, "one of the two others may be with the worker already"
     worker = wait_for(lambda: next((w for w in running.http("GET", "/api/v1/workers").body["workers"] if w["running"]), None),
                       what="the heartbeat tells")
     assert worker["slots"]["io"] == 4
@@ -178,7 +186,12 @@ def test_events_of_a_job_begin_with_a_snapshot_and_end_with_its_end(running):
 
 
 def test_events_of_all_jobs_tell_of_each(running):
+    def first():        # ledgers learn within a second or so that somebody listens
+        running.submit([{"id": "a", "tool": "noop"}], names(1))
+        return events.seen
+
     events = Events(f"{running.dispatchers[0].url}/api/v1/events")
+    wait_for(first, 20, "the stream has begun", every=0.2)
     jobs = {running.submit([{"id": "a", "tool": "noop"}], names(1)) for _ in range(3)}
     wait_for(lambda: jobs <= {data["id"] for _, data in events.seen if data["state"] == "succeeded"}, 20, "each end was told")
 

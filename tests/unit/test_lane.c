@@ -118,7 +118,7 @@ TEST(lane_gives_back_what_waits_behind_slots_that_stay_busy)
 	bench_close(&b);
 }
 
-TEST(lane_stops_what_runs_and_withdraws_what_waits)
+TEST(lane_cancels_what_runs_what_waits_and_what_is_on_its_way)
 {
 	struct bench b;
 	struct held *running, *waiting;
@@ -127,10 +127,11 @@ TEST(lane_stops_what_runs_and_withdraws_what_waits)
 	push(&b, "sleep", 2);
 	running = lane_take(&b.lane, 0, NULL, 0);
 	waiting = b.lane.line.first;
-	assert_false(lane_stop_task(&b.lane, waiting, STOP_CANCEL));
-	assert_true(lane_withdraw(&b.lane, waiting));
+	assert_int_equal(lane_cancel(&b.lane, waiting), LANE_WITHDRAWN);
+	assert_int_equal(lane_cancel(&b.lane, waiting), LANE_MARKED);
+	assert_true(waiting->stop);
 	assert_false(lane_withdraw(&b.lane, running));
-	assert_true(lane_stop_task(&b.lane, running, STOP_CANCEL));
+	assert_int_equal(lane_cancel(&b.lane, running), LANE_STOPPED);
 	assert_true(running->stop);
 	assert_int_equal(running->why, STOP_CANCEL);
 	held_free(waiting);
