@@ -113,9 +113,13 @@ def main():
         line("pictures/s, fetch and thumbnail of 250 pixels", f"{ours:.1f}")
         line(f"pictures/s, plain libvips loop in {CORES} processes", f"{plain:.1f}")
         line("of the plain loop's speed", f"{100 * ours / plain:.0f} %")
+        others = [fleet.start_worker("io=64", dispatchers=[first]) for _ in range(2)]
+        line("no-op steps/s, one dispatcher and three workers", f"{steps_per_second(fleet, STEPS):.0f}")
+        for worker in others:
+            worker.stop()
         second = fleet.start_dispatcher()
-        fleet.start_worker("io=64", dispatchers=[second, first])
-        fleet.start_worker("io=64", dispatchers=[first, second])
+        for dispatchers in ([second, first], [first, second]):
+            fleet.start_worker("io=64", dispatchers=dispatchers)
         line("no-op steps/s, two dispatchers and three workers", f"{steps_per_second(fleet, STEPS):.0f}")
         fleet.close()
 

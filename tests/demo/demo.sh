@@ -192,12 +192,13 @@ typed "psql -c \"SELECT data FROM step_view WHERE step = 'sum'\""
 heading 'The files'
 link_results
 say "$(find $demo/results -type l | wc -l) results, by name, in $demo/results/, for example:"
-for file in "$demo"/results/00-* "$demo"/results/*-sum-*; do
+for file in "$demo"/results/00-*; do
 	[ -e "$file" ] || continue
 	say "  $file -> $(realpath --relative-to=. "$file")"
 done
 
 heading 'A contact sheet'
+say 'The boxes are invented by detect with "simulate": they show the wiring, not what is in the pictures.'
 sheet=$(find $demo/results -name '*-marked-*' | sort | tr '\n' ' ')
 typed "vips arrayjoin '${sheet% }' $demo/contact-sheet.jpg[Q=90] --across 4 --shim 6 --background 255" | cut -c 1-150
 say "$demo/contact-sheet.jpg: $(vipsheader -f width $demo/contact-sheet.jpg) x $(vipsheader -f height $demo/contact-sheet.jpg) pixels"
