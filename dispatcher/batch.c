@@ -160,6 +160,10 @@ static void apply_success(struct work *w, struct wjob *j, struct inst *i, struct
 {
 	const struct report *r = &op->report;
 
+	if (i->state == STEP_FAILED && j->stop_reason == SKIP_CANCELLED) {      /* a requeue, overtaken by the cancel */
+		op->status = OP_STALE;
+		return;
+	}
 	switch (i->state) {
 	case STEP_QUEUED:
 	case STEP_RETRYING:

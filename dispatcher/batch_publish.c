@@ -1,6 +1,7 @@
 /* What follows from a committed batch. Declared in batch_write.h. */
 #include "batch_write.h"
 
+#include "clock.h"
 #include "deadletter.h"
 #include "fault.h"
 #include "log.h"
@@ -79,7 +80,8 @@ static int take_revived(struct redis *redis, struct work *w, struct err *err)
 	return 0;
 }
 
-static int tell(struct dispatcher *d, struct redis *redis, struct work *w, struct err *err)
+/* `before`: what is pushed in this batch (the end-of-job callback) is younger, and stays. */
+static int tell(struct dispatcher *d, struct redis *redis, struct work *w, const char *before, struct err *err)
 {
 	unsigned commands = 0;
 
@@ -87,8 +89,10 @@ static int tell(struct dispatcher *d, struct redis *redis, struct work *w, struc
 		struct wjob *j = w->jobs[k];
 
 		if (j->purge) {
-			purge_add(d->purge, j->id);
-			if (redis_append(redis, err, "PUBLISH pixelfleet:control {\"cancel\":\"%s\"}", j->id) < 0)
+			const char *limit = j->stop_reason == SKIP_CANCELLED ? PURGE_ALL : before;
+
+			purge_add(d->purge, j->id, limit);
+			if (purge_tell(redis, j->id, limit, err) < 0)
 				return -1;
 			commands++;
 		}
@@ -109,10 +113,12 @@ static int tell(struct dispatcher *d, struct redis *redis, struct work *w, struc
 
 void publish_all(struct dispatcher *d, struct pg *pg, struct redis *redis, struct work *w, struct op **ops, size_t n)
 {
+	char before[CLOCK_TEXT];
 	struct err err;
 
+	clock_format(clock_wall_us(), before);
 	if (push_tasks(d, pg, redis, w, &err) == 0 && push_letters(d, pg, redis, w, false, &err) == 0 &&
-	    push_letters(d, pg, redis, w, true, &err) == 0 && take_revived(redis, w, &err) == 0 && tell(d, redis, w, &err) == 0)
+	    push_letters(d, pg, redis, w, true, &err) == 0 && take_revived(redis, w, &err) == 0 && tell(d, redis, w, before, &err) == 0)
 		return;
 	log_warn("ledger.push_owed", "error=%s", log_quote(err.msg));
 	d->pushes_owed = true;

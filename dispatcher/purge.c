@@ -1,18 +1,23 @@
 #include "purge.h"
 
+#include "clock.h"
 #include "queues.h"
 
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define JOBS_MAX   4096         /* of one run; more wait for the next */
+#define JOBS_MAX   2000         /* of one run; more wait for the next */
 #define PIECE      5000         /* entries of a list that one script call looks at */
 #define QUEUES_MAX 256
 
+struct entry {
+	char job[37], before[CLOCK_TEXT];
+};
+
 struct purge {
 	pthread_mutex_t lock;
-	char (*jobs)[37];
+	struct entry *jobs;
 	size_t n, cap;
 };
 
@@ -33,15 +38,19 @@ void purge_free(struct purge *p)
 	free(p);
 }
 
-void purge_add(struct purge *p, const char *job)
+void purge_add(struct purge *p, const char *job, const char *before)
 {
+	struct entry *e;
+
 	must(pthread_mutex_lock(&p->lock) == 0);
 	p->jobs = grow(p->jobs, p->n + 1, &p->cap, sizeof *p->jobs);
-	snprintf(p->jobs[p->n++], sizeof *p->jobs, "%s", job);
+	e = &p->jobs[p->n++];
+	snprintf(e->job, sizeof e->job, "%s", job);
+	snprintf(e->before, sizeof e->before, "%s", before);
 	must(pthread_mutex_unlock(&p->lock) == 0);
 }
 
-static size_t take_jobs(struct purge *p, char (*to)[37])
+static size_t take_jobs(struct purge *p, struct entry *to)
 {
 	size_t n;
 
@@ -76,11 +85,18 @@ static int purge_queue(struct redis *redis, const char *queue, const char **argv
 	return 0;
 }
 
+int purge_tell(struct redis *redis, const char *job, const char *before, struct err *err)
+{
+	if (strcmp(before, PURGE_ALL) == 0)
+		return redis_append(redis, err, "PUBLISH pixelfleet:control {\"cancel\":\"%s\"}", job);
+	return redis_append(redis, err, "PUBLISH pixelfleet:control {\"cancel\":\"%s\",\"before\":\"%s\"}", job, before);
+}
+
 /* Workers may have claimed some of them since they were told at the end of the job. */
-static int tell_again(struct redis *redis, char (*jobs)[37], size_t n, struct err *err)
+static int tell_again(struct redis *redis, const struct entry *jobs, size_t n, struct err *err)
 {
 	for (size_t k = 0; k < n; k++)
-		if (redis_append(redis, err, "PUBLISH pixelfleet:control {\"cancel\":\"%s\"}", jobs[k]) < 0)
+		if (purge_tell(redis, jobs[k].job, jobs[k].before, err) < 0)
 			return -1;
 	for (size_t k = 0; k < n; k++)
 		if (redis_reply(redis, NULL, err) < 0)
@@ -90,18 +106,20 @@ static int tell_again(struct redis *redis, char (*jobs)[37], size_t n, struct er
 
 int purge_run(struct dispatcher *d, struct redis *redis, struct err *err)
 {
-	scoped(free_p) char (*jobs)[37] = xcalloc(JOBS_MAX, sizeof *jobs);
-	scoped(free_p) const char **argv = xcalloc(JOBS_MAX + 3, sizeof *argv);
+	scoped(free_p) struct entry *jobs = xcalloc(JOBS_MAX, sizeof *jobs);
+	scoped(free_p) const char **argv = xcalloc(2 * JOBS_MAX + 3, sizeof *argv);
 	char names[QUEUES_MAX][40];
 	size_t n = take_jobs(d->purge, jobs), nqueues;
 
 	if (!n)
 		return 0;
-	for (size_t k = 0; k < n; k++)
-		argv[3 + k] = jobs[k];
+	for (size_t k = 0; k < n; k++) {
+		argv[3 + 2 * k] = jobs[k].job;
+		argv[4 + 2 * k] = jobs[k].before;
+	}
 	nqueues = queues_names(d->queues, names, QUEUES_MAX);
 	for (size_t k = 0; k < nqueues; k++)
-		if (purge_queue(redis, names[k], argv, (int)n + 3, err) < 0)
+		if (purge_queue(redis, names[k], argv, 2 * (int)n + 3, err) < 0)
 			return -1;
 	return tell_again(redis, jobs, n, err);
 }

@@ -10,7 +10,11 @@
 
 struct purge *purge_new(void);
 void purge_free(struct purge *p);
-void purge_add(struct purge *p, const char *job);
+/* Takes tasks that were enqueued before `before` (as clock_format() writes it); PURGE_ALL: all of them. */
+#define PURGE_ALL "~"
+void purge_add(struct purge *p, const char *job, const char *before);
+/* The broadcast that tells workers: {"cancel":"<job>"} or, when tasks of the job may follow, {"cancel":"<job>","before":"..."}. */
+int purge_tell(struct redis *redis, const char *job, const char *before, struct err *err) must_use;
 /* Goes over all queues if there is anything to do. */
 int purge_run(struct dispatcher *d, struct redis *redis, struct err *err) must_use;
 

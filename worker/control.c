@@ -18,7 +18,7 @@ DEFINE_SCOPED(json_t *, json_decref)
 
 struct cancelling {
 	struct worker *w;
-	const char *job;
+	const char *job, *before;
 	size_t dropped, stopped;
 };
 
@@ -33,11 +33,19 @@ void control_drop(struct worker *w, struct held *h)
 	reporter_push(&w->reporter, h);
 }
 
+/* A dead letter that a person put back is not what was cancelled; a dispatcher is asked before it runs. */
+static bool is_meant(const struct task *t, const char *job, const char *before)
+{
+	const char *at = json_string_value(json_object_get(t->body, "enqueued_at"));
+
+	return !t->is_requeue && strcmp(t->job, job) == 0 && (!*before || !at || strcmp(at, before) < 0);
+}
+
 static void cancel_one(struct held *h, void *arg)
 {
 	struct cancelling *c = arg;
 
-	if (!h->task || strcmp(h->task->job, c->job) != 0)
+	if (!h->task || !is_meant(h->task, c->job, c->before))
 		return;
 	switch (lane_cancel(h->lane, h)) {
 	case LANE_WITHDRAWN:
@@ -52,17 +60,18 @@ static void cancel_one(struct held *h, void *arg)
 	}
 }
 
-static void remember(struct worker *w, const char *job)
+static void remember(struct worker *w, const char *job, const char *before)
 {
 	struct recent_cancels *r = &w->cancels;
 
 	scoped_lock(&r->lock);
-	snprintf(r->jobs[r->next], sizeof r->jobs[0], "%s", job);
+	snprintf(r->jobs[r->next].job, sizeof r->jobs[0].job, "%s", job);
+	snprintf(r->jobs[r->next].before, sizeof r->jobs[0].before, "%s", before);
 	r->next = (r->next + 1) % countof(r->jobs);
 	poke(&r->until_ms, clock_mono_ms() + REMEMBER_MS);
 }
 
-bool control_was_cancelled(struct worker *w, const char *job)
+bool control_was_cancelled(struct worker *w, const struct task *t)
 {
 	struct recent_cancels *r = &w->cancels;
 
@@ -74,7 +83,7 @@ bool control_was_cancelled(struct worker *w, const char *job)
 		poke(&r->until_ms, (int64_t)0);
 	}
 	for (size_t i = 0; i < countof(r->jobs); i++)
-		if (strcmp(r->jobs[i], job) == 0)
+		if (is_meant(t, r->jobs[i].job, r->jobs[i].before))
 			return true;
 	return false;
 }
@@ -84,10 +93,12 @@ void control_obey(struct worker *w, const char *text, unsigned long len)
 {
 	scoped(json_decref_p) json_t *message = json_loadb(text, len, 0, NULL);
 	struct cancelling c = { .w = w, .job = json_string_value(json_object_get(message, "cancel")) };
+	const char *before = json_string_value(json_object_get(message, "before"));
 
 	if (!c.job)
 		return;
-	remember(w, c.job);
+	c.before = before ? before : "";
+	remember(w, c.job, c.before);
 	held_each(&w->held, cancel_one, &c);
 	if (c.dropped || c.stopped)
 		log_info("job.cancelled", "job=%s dropped=%zu stopped=%zu", c.job, c.dropped, c.stopped);

@@ -1,5 +1,6 @@
 /*
- * control.h - what dispatchers broadcast on pixelfleet:control: {"cancel":"<job>"}.
+ * control.h - what dispatchers broadcast on pixelfleet:control: {"cancel":"<job>"},
+ * or with "before": only tasks enqueued before that time are meant, because others of the job may follow.
  *
  * What of that job has not started is dropped, what runs is stopped; each is reported with
  * the error kind "cancel". A broadcast that is missed costs only work in vain.
@@ -16,7 +17,7 @@ void control_join(struct worker *w);
 
 /* Whether the job was cancelled within the last seconds: asked of what is claimed, because a task may be
  * on its way here when the broadcast comes. */
-bool control_was_cancelled(struct worker *w, const char *job);
+bool control_was_cancelled(struct worker *w, const struct task *t);
 
 /* What of a cancelled job has not started ends here; it is the caller's, and goes to the reporter. */
 void control_drop(struct worker *w, struct held *h);

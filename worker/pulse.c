@@ -42,6 +42,8 @@ static void write_slot(const struct lane_slot *s, struct buf *to)
 	buf_json_string(to, t->step);
 	buf_puts(to, ",\"tool\":");
 	buf_json_string(to, t->tool ? t->tool->name : "");
+	buf_puts(to, ",\"queue\":");
+	buf_json_string(to, t->queue);
 	buf_printf(to, ",\"attempt\":%d,\"since\":\"%s\"}", t->attempt, clock_format(s->since_us, at));
 }
 

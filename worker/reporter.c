@@ -69,7 +69,7 @@ static void no_answer(struct reporter *r, const struct err *err)
 
 	if (!peek(&r->stuck_since_ms)) {
 		poke(&r->stuck_since_ms, now);
-		log_warn("report.unanswered", "reports=%zu error=%s", r->reports.n, log_quote(err->msg));
+		log_warn(r->reports.n ? "report.unanswered" : "dispatcher.unanswered", "reports=%zu error=%s", r->reports.n, log_quote(err->msg));
 	}
 	r->post_due_ms = now + backoff_ms(r->post_failures++);
 }

@@ -112,7 +112,7 @@ void worker_accept(struct worker *w, struct lane *lane, const char *raw, size_t 
 
 	line_push(&one, h);
 	held_add(&w->held, &one);
-	if (rc == 0 && control_was_cancelled(w, h->task->job)) {
+	if (rc == 0 && control_was_cancelled(w, h->task)) {
 		control_drop(w, h);
 		return;
 	}

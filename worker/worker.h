@@ -28,7 +28,9 @@
 
 struct recent_cancels {         /* see control_was_cancelled() */
 	pthread_mutex_t lock;
-	char jobs[64][37];
+	struct {
+		char job[37], before[32];
+	} jobs[64];
 	unsigned next;
 	int64_t until_ms;       /* atomic: remembered that long; 0: none */
 };
