@@ -368,17 +368,18 @@ static int send_refused(struct pg *pg, struct op **ops, size_t n, struct err *er
 	table_begin(&t, 4);
 	for (size_t k = 0; k < n; k++) {
 		const struct op *op = ops[k];
-		scoped(buf_free) struct buf message = { 0 }, problems = { 0 }, hex = { 0 };
+		scoped(buf_free) struct buf message = { 0 }, problems = { 0 };
+		scoped(free_p) char *hex = NULL;
 
 		if (op->kind != OP_REFUSE)
 			continue;
 		problems_text(op->problems, &message);
 		buf_json(&problems, op->problems);
-		buf_puts(&hex, "\\x");
-		for (size_t b = 0; b < op->text_len; b++)
-			buf_printf(&hex, "%02x", (unsigned char)op->text[b]);
+		hex = xcalloc(2 * op->text_len + 3, 1);
+		memcpy(hex, "\\x", 2);
+		sodium_bin2hex(hex + 2, 2 * op->text_len + 1, (const uint8_t *)op->text, op->text_len);
 		pg_array_word(&t.columns[0], op->job);
-		pg_array_text(&t.columns[1], hex.text);
+		pg_array_text(&t.columns[1], hex);
 		pg_array_text(&t.columns[2], message.text ? message.text : "");
 		pg_array_text(&t.columns[3], problems.text);
 		t.rows++;

@@ -11,6 +11,8 @@ DEFINE_SCOPED(json_t *, json_decref)
 
 #define AT_TEXT "'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"'"
 #define CHUNK   500             /* letters a round trip */
+#define INLINE_MAX (256 * 1024) /* a longer refused submission is in PostgreSQL only (table refused) */
+#define HEAD_BYTES 1000         /* of it that the letter shows */
 
 void letters_free(struct letters *l)
 {
@@ -350,11 +352,16 @@ void refusal_text(const char *id, const char *at, const char *submission, size_t
 {
 	scoped(buf_free) struct buf message = { 0 };
 	scoped(json_decref_p) json_t *ignored = json_array();
-	scoped(json_decref_p) json_t *body = json_parse_strict(submission, len, SUBMISSION_MAX_DEPTH, ignored);
+	scoped(json_decref_p) json_t *body = len > INLINE_MAX ? NULL : json_parse_strict(submission, len, SUBMISSION_MAX_DEPTH, ignored);
 	scoped(json_decref_p) json_t *letter = NULL;
 
 	problems_text(problems, &message);
 	letter = json_pack("{s:s, s:s, s:{s:s, s:O}}", "id", id, "at", at, "error", "message", message.text ? message.text : "", "problems", problems);
-	json_object_set_new(letter, "submission", body && json_is_object(body) ? json_incref(body) : readable(submission, len));
+	if (len <= INLINE_MAX) {
+		json_object_set_new(letter, "submission", body && json_is_object(body) ? json_incref(body) : readable(submission, len));
+	} else {
+		json_object_set_new(letter, "bytes", json_integer((json_int_t)len));
+		json_object_set_new(letter, "head", readable(submission, HEAD_BYTES));
+	}
 	buf_json(to, letter);
 }

@@ -54,7 +54,8 @@ int deadletter_retry(struct dispatcher *d, struct pg *pg, struct redis *redis, c
 int deadletter_discard(struct dispatcher *d, struct pg *pg, struct redis *redis, const struct deadletter_filter *f,
 	int64_t *ret_n, struct err *err) must_use;
 
-/* One submission that could not be accepted, as it is listed in pixelfleet:dlq:jobs. */
+/* One submission that could not be accepted, as it is listed in pixelfleet:dlq:jobs: {"id","at","error":{"message",
+ * "problems"},"submission"}; instead of a very long submission, its "bytes" and "head". */
 void refusal_text(const char *id, const char *at, const char *submission, size_t len, const json_t *problems, struct buf *to);
 
 #endif

@@ -1,0 +1,44 @@
+"""Jobs of many instances are made in pieces, and stop nobody."""
+from fleet import wait_for
+from pictures import names
+
+CHAIN = [{"id": "a", "tool": "noop"}, {"id": "b", "tool": "noop", "needs": ["a"]}, {"id": "sum", "tool": "aggregate", "needs": ["b"]}]
+
+
+def test_ten_thousand_pictures_come_to_one_end(running):
+    job = running.submit(CHAIN, names(10000), timeout=60)
+    assert running.wait_end(job, 120) == "succeeded"
+    assert running.counts(job) == {"total": 20001, "succeeded": 20001, "failed": 0, "skipped": 0, "cancelled": 0}
+    assert running.one("SELECT count(*) FROM pixelfleet.step WHERE job = %s", job) == 20001
+
+
+def test_a_small_job_does_not_wait_for_a_large_one_to_be_made(fleet):
+    fleet.start_dispatcher()
+    large = fleet.submit(CHAIN, names(10000), timeout=60)
+    small = fleet.submit([{"id": "a", "tool": "noop", "queue": "quick"}], names(1), timeout=60)
+    fleet.start_worker("quick=1")
+    assert fleet.wait_end(small, 20) == "succeeded"
+    assert fleet.state(large) == "running"
+    fleet.http("POST", f"/api/v1/jobs/{large}/cancel")
+    wait_for(lambda: fleet.state(large) == "cancelled", 60, "the large one is cancelled, however much of it was made")
+    assert fleet.counts(large)["cancelled"] == 20001
+
+
+def test_a_failure_in_a_job_that_is_still_being_made_skips_what_comes(running):
+    job = running.submit([{"id": "a", "tool": "fail", "params": {"items": [0]}}, {"id": "b", "tool": "noop", "needs": ["a"]}],
+                         names(10000), timeout=60)
+    assert running.wait_end(job, 120) == "failed"
+    counts = running.counts(job)
+    assert counts["failed"] == 1
+    assert counts["succeeded"] + counts["skipped"] == 19999
+    wait_for(lambda: running.held() == 0, 30, "nothing of it is left in Redis")
+
+
+def test_a_job_whose_dispatcher_died_while_making_it_is_made_by_another(fleet):
+    first = fleet.start_dispatcher()
+    fleet.start_dispatcher()
+    job = fleet.submit(CHAIN, names(10000), timeout=60)
+    first.kill9()
+    fleet.start_worker("io=8")
+    assert fleet.wait_end(job, 120) == "succeeded"
+    assert fleet.counts(job)["succeeded"] == 20001
