@@ -20,7 +20,7 @@ CFLAGS.rel  := -O2 -D_FORTIFY_SOURCE=2 -fstack-protector-strong -fPIE
 CFLAGS.faults := -O1 -DFAULTS
 CFLAGS.san  := -O1 -fsanitize=address,undefined -fno-sanitize-recover=all -DFAULTS
 CFLAGS.tsan := -O1 -fsanitize=thread -DFAULTS
-CFLAGS.cov  := -O0 --coverage -DFAULTS
+CFLAGS.cov  := -O0 --coverage -fprofile-update=atomic -DFAULTS
 LDFLAGS.rel := -pie -Wl,-z,relro,-z,now
 VERSION := 0.1.0
 

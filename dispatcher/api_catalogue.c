@@ -5,8 +5,6 @@
 
 #include <string.h>
 
-DEFINE_SCOPED(json_t *, json_decref)
-
 void api_routes(struct request *req)
 {
 	json_t *list = json_array();

@@ -8,8 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-DEFINE_SCOPED(json_t *, json_decref)
-
 #define REFUSED "jobs"          /* the queue of submissions that could not be accepted */
 
 /* {"job"?,"step"?,"tool"?,"all"?,"params"?}; the strings live in `body`. */

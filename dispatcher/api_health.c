@@ -9,8 +9,6 @@
 #include <stdio.h>
 #include <string.h>
 
-DEFINE_SCOPED(json_t *, json_decref)
-
 #define FRESH_MS  5000
 #define WORKERS_MS 500
 

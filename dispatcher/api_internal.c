@@ -8,8 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-DEFINE_SCOPED(json_t *, json_decref)
-
 #define REPORTS_MAX 10000
 
 /* Which report became which operation; the others were refused, and `answers` says why. */

@@ -12,8 +12,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-DEFINE_SCOPED(json_t *, json_decref)
-
 static void submit_done(struct request *req)
 {
 	const struct op *op = errand_op(req->errand, 0);

@@ -8,8 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-DEFINE_SCOPED(json_t *, json_decref)
-
 void api_pipeline_list(struct request *req)
 {
 	static const char sql[] = "SELECT p.name, p.id, " ROWS_TIME("p.created_at") " AS created_at, " ROWS_TIME("p.updated_at") " AS updated_at, "

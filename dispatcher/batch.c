@@ -18,8 +18,6 @@
 
 #include <sodium.h>
 
-DEFINE_SCOPED(json_t *, json_decref)
-
 #define FIRST_CHUNK 1000        /* instances made with the job itself */
 #define NEXT_CHUNK  5000
 #define DEATHS_MAX  3

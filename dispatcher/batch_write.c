@@ -406,7 +406,6 @@ static int send_letter_changes(struct pg *pg, struct op **ops, size_t n, struct 
 	return 0;
 }
 
-
 static int send_backlog(struct dispatcher *d, struct pg *pg, struct work *w, struct err *err)
 {
 	scoped(table_done) struct table t = { 0 };

@@ -7,8 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-DEFINE_SCOPED(json_t *, json_decref)
-
 #define AT_TEXT "'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"'"
 #define CHUNK   500             /* letters a round trip */
 #define INLINE_MAX (256 * 1024) /* a longer refused submission is in PostgreSQL only (table refused) */

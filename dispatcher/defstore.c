@@ -8,8 +8,6 @@
 
 #include <sodium.h>
 
-DEFINE_SCOPED(json_t *, json_decref)
-
 #define CACHE_SLOTS 1024        /* by id modulo: a fleet has few definitions at a time */
 
 static struct definition *cache[CACHE_SLOTS];

@@ -6,8 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-DEFINE_SCOPED(json_t *, json_decref)
-
 #define INLINE_READS_MAX 32             /* more inputs than this are fetched by the worker */
 #define INLINE_BYTES_MAX (16 * 1024)
 

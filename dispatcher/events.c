@@ -25,8 +25,6 @@
 #define ALL_BYTES     (256 << 10)       /* pending, before the stream ends */
 #define CHANNEL       "pixelfleet:events:"
 
-DEFINE_SCOPED(json_t *, json_decref)
-
 struct sub {
 	struct sub *next;
 	struct stream *stream;

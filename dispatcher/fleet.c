@@ -9,8 +9,6 @@
 #include <string.h>
 #include <time.h>
 
-DEFINE_SCOPED(json_t *, json_decref)
-
 int fleet_time_parse(const char *text, int64_t *ret_us)
 {
 	struct tm tm = { 0 };

@@ -13,8 +13,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-DEFINE_SCOPED(json_t *, json_decref)
-
 #define TAKE_MAX        256
 #define TAKE_BYTES      "8388608"
 #define LIST            "pixelfleet:jobs"
@@ -26,6 +24,9 @@ struct intake {
 	struct redis redis;
 	struct pg pg;
 	char taken[200];
+	unsigned known_connects;        /* the connection whose id is client_id */
+	_Atomic int64_t client_id;      /* 0: not known */
+	_Atomic bool has_left;
 };
 
 /* ---- one submission ---- */
@@ -192,12 +193,28 @@ static void settle_for_sure(struct intake *i, struct op **ops, size_t n)
 
 /* ---- taking ---- */
 
+/* So that intake_stop() need not wait for the block to end. */
+static void learn_client_id(struct intake *i)
+{
+	scoped(freeReplyObject_p) redisReply *reply = NULL;
+	struct err err;
+
+	if (i->redis.ctx && i->known_connects == i->redis.connects)
+		return;
+	i->client_id = 0;
+	if (redis_command(&i->redis, &reply, &err, "CLIENT ID") < 0)
+		return;                 /* what is wrong shows in the command that matters */
+	i->client_id = reply->integer;
+	i->known_connects = i->redis.connects;
+}
+
 /* true: there is a submission to take. */
 static bool wait_for_one(struct intake *i)
 {
 	scoped(freeReplyObject_p) redisReply *reply = NULL;
 	struct err err;
 
+	learn_client_id(i);
 	if (redis_command(&i->redis, &reply, &err, "BLMOVE " LIST " " LIST " RIGHT RIGHT %d", BLOCK_S) == 0)
 		return reply->type == REDIS_REPLY_STRING;
 	if (strstr(err.msg, "OOM") && redis_command(&i->redis, &reply, &err, "LLEN " LIST) == 0) {
@@ -259,6 +276,7 @@ static void *run(void *arg)
 	while (!i->d->stopping)
 		if (wait_for_one(i))
 			accept_some(i);
+	i->has_left = true;
 	return NULL;
 }
 
@@ -276,8 +294,18 @@ struct intake *intake_start(struct dispatcher *d)
 
 void intake_stop(struct intake *i)
 {
+	struct redis other;
+	struct err err;
+
 	if (!i)
 		return;
+	redis_init(&other, i->d->conf.redis_url);
+	while (!i->has_left) {
+		if (i->client_id && redis_command(&other, NULL, &err, "CLIENT UNBLOCK %lld", (long long)i->client_id) < 0)
+			log_debug("intake.unblock", "error=%s", log_quote(err.msg));
+		clock_sleep_ms(20);
+	}
+	redis_done(&other);
 	pthread_join(i->thread, NULL);
 	redis_done(&i->redis);
 	pg_done(&i->pg);

@@ -6,8 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-DEFINE_SCOPED(json_t *, json_decref)
-
 #define ATTEMPTS_MAX "20000"
 
 /* Columns of the query for the job that the answer does not show as they are; they follow the pictures. */

@@ -9,8 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-DEFINE_SCOPED(json_t *, json_decref)
-
 #define BATCH_MAX       512     /* operations of one transaction */
 #define REPLAYS_MAX     20      /* after a deadlock or a serialization failure */
 

@@ -5,8 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-DEFINE_SCOPED(json_t *, json_decref)
-
 #define JOB_COLUMNS "id::text, definition, state, high, stopped_by, stop_reason, items, total, made, succeeded, failed, skipped, cancelled"
 
 static int read_job(struct pg *pg, struct wjob *j, const PGresult *r, int row, struct err *err)

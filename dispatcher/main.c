@@ -24,8 +24,6 @@
 
 #include <sodium.h>
 
-DEFINE_SCOPED(json_t *, json_decref)
-
 extern char **environ;
 
 static void help(FILE *to)

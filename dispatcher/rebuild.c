@@ -13,8 +13,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-DEFINE_SCOPED(json_t *, json_decref)
-
 #define LOCK_KEY     "7262726675"
 #define PARK_WAIT_MS 2000
 #define JOBS_PAGE    "500"

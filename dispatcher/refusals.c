@@ -9,8 +9,6 @@
 #define LIST   "pixelfleet:dlq:jobs"
 #define WINDOW 20               /* entries read at once; one may have a megabyte */
 
-DEFINE_SCOPED(json_t *, json_decref)
-
 static void free_bytes(unsigned char *bytes)
 {
 	PQfreemem(bytes);

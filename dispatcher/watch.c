@@ -12,8 +12,6 @@
 #include <string.h>
 #include <unistd.h>
 
-DEFINE_SCOPED(json_t *, json_decref)
-
 #define TICK_MS  500
 #define BEAT_PX  "2500"
 

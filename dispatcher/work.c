@@ -3,8 +3,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-DEFINE_SCOPED(json_t *, json_decref)
-
 #define X(sym, name) [STEP_##sym] = name,
 static const char *const step_names[] = { STEP_STATES(X) };
 #undef X

@@ -14,6 +14,8 @@
 
 #include <jansson.h>
 
+DEFINE_SCOPED(json_t *, json_decref)
+
 struct buf {
 	char *text;
 	size_t len, cap;

@@ -11,8 +11,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-DEFINE_SCOPED(json_t *, json_decref)
-
 #define DEFAULT_ATTEMPTS    3
 #define DEFAULT_BACKOFF_S   1.0
 #define DEFAULT_BACKOFF_MAX 60.0

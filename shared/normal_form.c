@@ -6,8 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-DEFINE_SCOPED(json_t *, json_decref)
-
 #define FOUND_MAX 120
 
 bool name_is(const char *text, size_t most)

@@ -10,8 +10,6 @@
 
 #include <sodium.h>
 
-DEFINE_SCOPED(json_t *, json_decref)
-
 #define IMAGE_MAX_BYTES 4096
 #define ID_MAX_BYTES    200
 #define LABELS_MAX      32

@@ -5,8 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-DEFINE_SCOPED(json_t *, json_decref)
-
 #define REQUIRED "\1required"
 
 static const struct param_row {

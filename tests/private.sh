@@ -65,7 +65,8 @@ postgres() {
 		chown -R "$user" "$dir"
 		chmod 700 "$dir"
 		cd /
-		exec setpriv --reuid="$user" --regid="$(id -g "$user")" --clear-groups --inh-caps=-all \
+		# A change of user forgets the signal that the parent's death was to send.
+		exec setpriv ${PRIVATE_PDEATHSIG:+--pdeathsig="$PRIVATE_PDEATHSIG"} --reuid="$user" --regid="$(id -g "$user")" --clear-groups --inh-caps=-all \
 			sh -c "$(cat "$self")" private.sh postgres-here "$bin" "$dir" "$port" "$password" "$@"
 	fi
 	postgres_here "$bin" "$dir" "$port" "$password" "$@"

@@ -6,10 +6,12 @@
 # database cluster is made, on a machine that did not have them before.
 # shellcheck disable=SC2086,SC2116 # lists of words, split on purpose
 set -eu
+# A root by way of a plain su has no sbin, and dpkg refuses to work without.
+export PATH="$PATH:/usr/local/sbin:/usr/sbin:/sbin"
 
 build='build-essential pkgconf libhiredis-dev libjansson-dev libcurl4-openssl-dev libvips-dev libpq-dev
 	libsodium-dev libmicrohttpd-dev'
-demo="$build libvips-tools redis-server redis-tools postgresql mate-backgrounds"
+demo="$build libvips-tools redis-server redis-tools postgresql mate-backgrounds curl"
 test="$demo libcmocka-dev python3 python3-pytest python3-redis python3-psycopg2 gcovr shellcheck"
 
 profile=${1:-build}
@@ -79,13 +81,16 @@ if ! ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1; then
 	echo 'create_main_cluster = false' | $root tee $cluster_conf >/dev/null
 fi
 
-$root env DEBIAN_FRONTEND=noninteractive apt-get -qq update
-$root env DEBIAN_FRONTEND=noninteractive apt-get -qq -y -o Dpkg::Use-Pty=0 -o Dpkg::Options::=--force-confold \
+apt() { $root env DEBIAN_FRONTEND=noninteractive PATH="$PATH" apt-get -qq -o DPkg::Lock::Timeout=300 "$@"; }
+
+# Another's list that cannot be fetched, or that is being fetched, need not be the one that counts.
+apt update || echo 'setup.sh: apt-get update failed; going on with the lists that are there' >&2
+apt -y -o Dpkg::Use-Pty=0 -o Dpkg::Options::=--force-confold \
 	install --no-install-recommends $missing >/dev/null
 
 # A server that was not there before shall not start at the next boot either.
 case " $missing " in
-*' redis-server '*) [ ! -d /run/systemd/system ] || $root systemctl -q disable redis-server 2>/dev/null || : ;;
+*' redis-server '*) $root update-rc.d redis-server disable >/dev/null 2>&1 || : ;;    # units and init scripts
 esac
 
 missing=$(missing_of $wanted)

@@ -18,8 +18,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-DEFINE_SCOPED(json_t *, json_decref)
-
 #define START_MS  30000         /* a cold start reads libvips from disk */
 #define LEAVE_MS  1000          /* for its exit handlers: coverage, sanitizer reports */
 #define STALL_S   10            /* longest pause inside one message */

@@ -10,8 +10,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-DEFINE_SCOPED(json_t *, json_decref)
-
 #define LATE_MS      15000      /* so long after the deadline somebody else ends a stuck exchange */
 #define OUTPUTS_MAX  64
 

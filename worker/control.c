@@ -9,8 +9,6 @@
 #include <stdio.h>
 #include <string.h>
 
-DEFINE_SCOPED(json_t *, json_decref)
-
 #define LOOK_MS    250          /* how soon it notices that the worker leaves */
 #define PING_MS    10000
 #define PAUSE_MS   500

@@ -5,8 +5,6 @@
 #include "inputs.h"
 #include "child_task.h"
 
-DEFINE_SCOPED(json_t *, json_decref)
-
 #define DATA_INLINE ((size_t)32 << 10)  /* larger data is kept as an artifact */
 
 int executor_init(struct executor *x, const struct conf *conf, struct store *store, int wake_fd, struct err *err)

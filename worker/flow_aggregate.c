@@ -3,8 +3,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-DEFINE_SCOPED(json_t *, json_decref)
-
 #define NO_LABEL "(none)"
 
 struct tally {

@@ -5,8 +5,6 @@
 #include <string.h>
 #include <strings.h>
 
-DEFINE_SCOPED(json_t *, json_decref)
-
 #define ANSWER_KEPT  4096
 #define ANSWER_MAX   ((size_t)16 << 20)
 #define HEADERS_MAX  40

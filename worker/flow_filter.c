@@ -4,8 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-DEFINE_SCOPED(json_t *, json_decref)
-
 static bool holds(const json_t *list, const json_t *text)
 {
 	for (size_t i = 0; i < json_array_size(list); i++)

@@ -4,8 +4,6 @@
 #include <string.h>
 #include <unistd.h>
 
-DEFINE_SCOPED(json_t *, json_decref)
-
 #define DATA_MAX   ((size_t)64 << 20)   /* one step's data */
 #define INPUTS_MAX ((size_t)512 << 20)  /* the list of a join over 10,000 pictures */
 

@@ -12,8 +12,6 @@
 
 #include <sodium.h>
 
-DEFINE_SCOPED(json_t *, json_decref)
-
 #define BATCH_MAX        512
 #define BATCH_BYTES      ((size_t)4 << 20)
 #define BACKLOG_MAX      4096

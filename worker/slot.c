@@ -10,8 +10,6 @@
 #include <stdio.h>
 #include <string.h>
 
-DEFINE_SCOPED(json_t *, json_decref)
-
 #define ASK_AGAIN_MS 1000
 
 enum asked { GO, DROP, STOPPED };

@@ -16,8 +16,6 @@
 #include <jansson.h>
 #include <stdio.h>
 
-DEFINE_SCOPED(json_t *, json_decref)
-
 enum cli_exit {
 #define EXIT(symbol, code, meaning) symbol = code,
 #include "exits.def"

@@ -42,9 +42,7 @@ def make_fleet(services, request, tmp_path):
         yield fleet
         fleet.close()
     finally:
-        for program in fleet.programs:
-            for pid in program.children():
-                os.kill(pid, 9)
+        fleet.kill()
         administrate(services, f"DROP DATABASE {database} WITH (FORCE)")
 
 

@@ -16,7 +16,7 @@ import time
 import urllib.error
 import urllib.request
 
-from services import ROOT, built
+from services import ROOT, built, die_with_us
 
 SANITIZER = re.compile(r"AddressSanitizer|LeakSanitizer|ThreadSanitizer|runtime error:|UndefinedBehaviorSanitizer")
 SLOWNESS = 3 if re.search(r"/(san|tsan|cov)$", os.environ.get("PIXELFLEET_BUILD", "")) else 1
@@ -46,7 +46,8 @@ class Program:
         self.ended = False
         with open(log, "wb") as out:
             self.process = subprocess.Popen([built(name, faults), *arguments], env=environment, stdin=subprocess.DEVNULL,
-                                            stdout=out, stderr=out, start_new_session=True, cwd=str(ROOT))
+                                            stdout=out, stderr=out, start_new_session=True, cwd=str(ROOT),
+                                            preexec_fn=die_with_us)
         self.pid = self.process.pid
 
     def text(self):
@@ -284,7 +285,14 @@ class Fleet:
 
     # -- the end
 
+    def kill(self):
+        """Whatever is left, when a test broke off."""
+        for program in self.programs:
+            for pid in program.children():
+                os.kill(pid, signal.SIGKILL)
+
     def close(self):
+        """SIGTERM to all, and the checks that every test ends with."""
         problems = []
         for kind in (Program, Dispatcher):      # workers first: they report to dispatchers
             ending = [p for p in self.programs if type(p) is kind]

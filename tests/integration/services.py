@@ -1,4 +1,5 @@
 """A private Redis and a private PostgreSQL (see tests/private.sh), as objects."""
+import ctypes
 import os
 import pathlib
 import secrets
@@ -11,6 +12,18 @@ import redis
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 PRIVATE = str(ROOT / "tests" / "private.sh")
+
+
+LIBC = ctypes.CDLL(None)
+PR_SET_PDEATHSIG = 1
+
+# Whoever ends a test run by SIGTERM wants what Ctrl-C does: everything we started is ended too.
+signal.signal(signal.SIGTERM, signal.default_int_handler)
+
+
+def die_with_us():
+    """For preexec_fn: not even kill -9 of the test run leaves its processes behind."""
+    LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def ask(*words):
@@ -34,7 +47,8 @@ class Service:
         self.process = None
 
     def start(self):
-        self.process = subprocess.Popen(self.command(), start_new_session=True)
+        self.process = subprocess.Popen(self.command(), start_new_session=True, preexec_fn=die_with_us,
+                                        env={**os.environ, "PRIVATE_PDEATHSIG": "QUIT"})
         ask(self.waits, self.port)
         return self
 

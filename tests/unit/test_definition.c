@@ -3,8 +3,6 @@
 
 #include <string.h>
 
-DEFINE_SCOPED(json_t *, json_decref)
-
 static struct definition *parse(const char *text, json_t *problems)
 {
 	scoped(json_decref_p) json_t *body = json_loads(text, 0, NULL);

@@ -4,8 +4,6 @@
 
 #include <string.h>
 
-DEFINE_SCOPED(json_t *, json_decref)
-
 TEST(a_time_in_utc_is_read_to_the_microsecond)
 {
 	int64_t us = 0;

@@ -5,7 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-DEFINE_SCOPED(json_t *, json_decref)
 DEFINE_SCOPED(struct op *, op_free)
 
 #define JOB "0197a000-0000-7000-8000-000000000001"

@@ -8,8 +8,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-DEFINE_SCOPED(json_t *, json_decref)
-
 #define PIPE "\"pipeline\":{\"steps\":[{\"id\":\"a\",\"tool\":\"noop\"}]}"
 
 /* What is wrong with it, in words; NULL when nothing is. */

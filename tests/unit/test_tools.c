@@ -3,8 +3,6 @@
 
 #include <string.h>
 
-DEFINE_SCOPED(json_t *, json_decref)
-
 TEST(every_tool_is_complete_and_unique)
 {
 	size_t n;

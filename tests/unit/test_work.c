@@ -3,8 +3,6 @@
 
 #include <string.h>
 
-DEFINE_SCOPED(json_t *, json_decref)
-
 /* A job of `items` pictures that runs the definition, all made and settled. */
 static struct wjob *job_of(struct work *w, const char *steps, int items)
 {

@@ -11,8 +11,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-DEFINE_SCOPED(json_t *, json_decref)
-
 enum { MAX_PIXELS = 268435456 };
 
 struct local {                  /* outputs are files, written beside their place and then moved there */

@@ -7,8 +7,6 @@
 #include <string.h>
 #include <vips/vips.h>
 
-DEFINE_SCOPED(json_t *, json_decref)
-
 #define RUNNER_TOOL(name) extern const struct runner_tool tool_##name;
 #include "tools_list.def"
 #undef RUNNER_TOOL

@@ -10,8 +10,6 @@
 #include <unistd.h>
 #include <vips/vips.h>
 
-DEFINE_SCOPED(json_t *, json_decref)
-
 enum { MOST_INPUTS = 100000, MOST_OUTPUTS = 256 };
 
 struct remote {                 /* outputs are the parent's files */
