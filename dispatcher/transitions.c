@@ -52,8 +52,10 @@ static void inst_move(struct wjob *j, struct inst *i, enum step_state to)
 		--*old, j->dirty = true;
 	if (new)
 		++*new, j->dirty = true;
-	if (i->state == STEP_RETRYING)
+	if (i->state == STEP_RETRYING) {
 		i->drop_retry = true;
+		i->set_retry = false;           /* of this very batch: it would outlive the wait */
+	}
 	if (i->state == STEP_QUEUED)
 		i->push = false;
 	i->state = to;
@@ -102,6 +104,7 @@ void work_succeed(struct work *w, struct wjob *j, struct inst *i)
 		return;
 	}
 	i->revived = true;
+	i->dead = i->relist = false;            /* a failure of this very batch */
 	w->revive = grow(w->revive, w->nrevive + 1, &w->revive_cap, sizeof *w->revive);
 	w->revive_root = grow(w->revive_root, w->nrevive + 1, &w->revive_root_cap, sizeof *w->revive_root);
 	w->revive[w->nrevive] = j;
@@ -299,14 +302,26 @@ static bool handle(struct work *w, const struct event *e)
 	return t.is_loaded;
 }
 
+/* What stopped the job has succeeded; another failure may stop it just as well. */
+static void stop_for_another(struct wjob *j)
+{
+	int item;
+
+	j->stop_reason = SKIP_NONE;
+	j->stopped_by = -1;
+	for (size_t s = 0; s < j->nslots; s++)
+		if (j->slots[s] && j->slots[s]->state == STEP_FAILED && !work_node(j, j->slots[s]->ordinal, &item)->goes_on) {
+			j->stop_reason = SKIP_FAIL_FAST;
+			j->stopped_by = j->slots[s]->ordinal;
+		}
+}
+
 /* After a success of what had failed: everything that was skipped because a need failed, or by this failure,
  * is blocked again, counts its needs anew, and what still cannot run is skipped again. */
 static void revive(struct work *w, struct wjob *j, int root)
 {
-	if (j->stopped_by == root) {
-		j->stop_reason = SKIP_NONE;
-		j->stopped_by = -1;
-	}
+	if (j->stopped_by == root)
+		stop_for_another(j);
 	j->dirty = true;
 	for (size_t s = 0; s < j->nslots; s++) {
 		struct inst *i = j->slots[s];
