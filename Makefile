@@ -1,6 +1,7 @@
 # make               build/pixelfleet-dispatcher, -worker, -runner and build/pixelfleet
 # make demo          the main job on a private Redis and a private PostgreSQL
-# make test          everything that can fail: lint, unit tests, integration tests
+# make test          everything that can fail: lint, unit tests, fuzz corpora, integration tests
+# make fuzz          the fuzzers, FUZZ_S=60 seconds each (with clang)
 # make coverage      line coverage of dispatcher/, worker/, shared/
 # make bench         throughput and latency on this machine
 # make install       DESTDIR=, prefix=/usr/local
@@ -19,6 +20,7 @@ WARN    := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
 CFLAGS.rel  := -O2 -D_FORTIFY_SOURCE=2 -fstack-protector-strong -fPIE
 CFLAGS.faults := -O1 -DFAULTS
 CFLAGS.san  := -O1 -fsanitize=address,undefined -fno-sanitize-recover=all -DFAULTS
+CFLAGS.fuzz := -O1 -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all -DFAULTS
 CFLAGS.tsan := -O1 -fsanitize=thread -DFAULTS
 CFLAGS.cov  := -O0 --coverage -fprofile-update=atomic -DFAULTS
 LDFLAGS.rel := -pie -Wl,-z,relro,-z,now

@@ -199,7 +199,8 @@ static void apply_failure(struct work *w, struct wjob *j, struct inst *i, struct
 	op->status = OP_ACCEPTED;
 	op->attempt = r->attempt;
 	if (r->attempt != i->attempt || (i->state != STEP_QUEUED && !(i->state == STEP_FAILED && r->is_requeue))) {
-		i->relist = i->state == STEP_FAILED && r->attempt == i->attempt;
+		/* a requeue that failed counted the attempt up before its letter was, maybe not, pushed */
+		i->relist = i->state == STEP_FAILED && (r->attempt == i->attempt || (r->is_requeue && r->attempt + 1 == i->attempt));
 		op->status = i->state == STEP_RETRYING || i->relist ? OP_DUPLICATE : OP_STALE;
 	} else if (r->kind == ERR_CANCEL) {
 		i->push = i->state == STEP_QUEUED;

@@ -25,7 +25,7 @@ static int push_tasks(struct dispatcher *d, struct pg *pg, struct redis *redis, 
 	if (rc == 0 && n && fault("ledger.push"))
 		rc = err_set(err, ERR_RETRY, "fault: Redis is gone");
 	if (rc == 0 && n)
-		rc = queues_push(d->queues, redis, out, n, err);
+		rc = queues_push(redis, out, n, err);
 	outgoing_free(out, n);
 	return rc;
 }
@@ -107,7 +107,7 @@ static int tell(struct dispatcher *d, struct redis *redis, struct work *w, const
 	}
 	for (; commands; commands--)
 		if (redis_reply(redis, NULL, err) < 0)
-			return -1;
+			return redis_close(redis), -1;  /* the rest of the answers is not awaited */
 	return 0;
 }
 

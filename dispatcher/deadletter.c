@@ -248,7 +248,7 @@ static int requeue_letters(struct redis *redis, const struct letters *l, struct 
 			return -1;
 	for (size_t k = 0; k < l->n; k++)
 		if (redis_reply(redis, NULL, err) < 0)
-			return -1;
+			return redis_close(redis), -1;  /* full, maybe: the rest of the answers is not awaited */
 	return 0;
 }
 

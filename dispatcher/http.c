@@ -271,7 +271,7 @@ static void on_completed(void *arg, struct MHD_Connection *conn, void **con_cls,
 	s->running--;
 }
 
-static void on_log(void *arg, const char *fmt, va_list ap)
+static printf_like(2, 0) void on_log(void *arg, const char *fmt, va_list ap)
 {
 	char text[500];
 

@@ -124,8 +124,11 @@ bool auth_internal(const struct auth *a, const char *x_internal_token)
 static bool is_local_name(const char *host)
 {
 	static const char *const names[] = { "localhost", "[::1]" };
-	size_t n = *host == '[' ? strcspn(host, "]") + 1 : strcspn(host, ":");
+	size_t n = strcspn(host, *host == '[' ? "]" : ":");
 
+	n += host[n] == ']';
+	if (host[n] && host[n] != ':')
+		return false;
 	for (size_t i = 0; i < countof(names); i++)
 		if (strlen(names[i]) == n && strncasecmp(host, names[i], n) == 0)
 			return true;

@@ -229,13 +229,13 @@ static bool wait_for_one(struct intake *i)
 static int take(struct intake *i, redisReply **ret, struct err *err)
 {
 	char ids[TAKE_MAX][UUID_TEXT];
-	const char *argv[3 + TAKE_MAX] = { LIST, i->taken, TAKE_BYTES };
+	const char *argv[5 + TAKE_MAX] = { LIST, i->taken, "pixelfleet:dispatchers", TAKE_BYTES, i->d->id };
 
 	for (size_t k = 0; k < TAKE_MAX; k++) {
 		uuid_new(ids[k]);
-		argv[3 + k] = ids[k];
+		argv[5 + k] = ids[k];
 	}
-	return redis_script(&i->redis, "take", 2, 3 + TAKE_MAX, argv, NULL, ret, err);
+	return redis_script(&i->redis, "take", 3, 5 + TAKE_MAX, argv, NULL, ret, err);
 }
 
 static void accept_some(struct intake *i)

@@ -124,6 +124,8 @@ static void decide(struct ledger *l, struct op **ops, size_t n, struct op **more
 		*more = owed;
 		return;
 	}
+	if (err.kind == ERR_RETRY)
+		l->d->pushes_owed = true;       /* maybe it was committed, and only the answer was lost */
 	log_warn("ledger.batch_failed", "ops=%zu kind=%s error=%s", n, err_kind_name(err.kind), log_quote(err.msg));
 	fail_all(ops, n, &err);
 }

@@ -12,21 +12,22 @@
 
 DEFINE_SCOPED(struct addrinfo *, freeaddrinfo)
 
-static int split(const char *text, char host[256], char port[8], struct err *err)
+int listener_split(const char *text, char host[LISTENER_HOST], char port[LISTENER_PORT], struct err *err)
 {
 	const char *colon = strrchr(text, ':');
 	size_t n = colon ? (size_t)(colon - text) : 0;
-	char *end;
 
-	if (n >= 2 && text[0] == '[' && text[n - 1] == ']')
-		snprintf(host, 256, "%.*s", (int)min_of(n - 2, (size_t)255), text + 1);
-	else if (n && !memchr(text, ':', n))
-		snprintf(host, 256, "%.*s", (int)min_of(n, (size_t)255), text);
+	if (n >= LISTENER_HOST)
+		colon = NULL;
+	else if (n > 2 && text[0] == '[' && text[n - 1] == ']')
+		snprintf(host, LISTENER_HOST, "%.*s", (int)n - 2, text + 1);
+	else if (n && !memchr(text, ':', n) && !memchr(text, '[', n))
+		snprintf(host, LISTENER_HOST, "%.*s", (int)n, text);
 	else
 		colon = NULL;
-	if (!colon || strspn(colon + 1, "0123456789") != strlen(colon + 1) || !colon[1] || strtoul(colon + 1, &end, 10) > 65535)
+	if (!colon || strspn(colon + 1, "0123456789") != strlen(colon + 1) || !colon[1] || strtoul(colon + 1, NULL, 10) > 65535)
 		return err_set(err, ERR_REJECT, "PIXELFLEET_LISTEN: '%.100s' is not address:port, such as 127.0.0.1:5800 or [::1]:5800", text);
-	snprintf(port, 8, "%.6s", colon + 1);
+	snprintf(port, LISTENER_PORT, "%lu", strtoul(colon + 1, NULL, 10));
 	return 0;
 }
 
@@ -49,10 +50,10 @@ int listener_open(struct listener *ret, const char *text, const struct auth *aut
 	scoped(freeaddrinfo_p) struct addrinfo *found = NULL;
 	scoped(close_p) int fd = -1;
 	struct listener l = { .fd = -1 };
-	char host[256], port[8];
+	char host[LISTENER_HOST], port[LISTENER_PORT];
 	int rc, on = 1;
 
-	if (split(text, host, port, err) < 0)
+	if (listener_split(text, host, port, err) < 0)
 		return -1;
 	rc = getaddrinfo(host, port, &hints, &found);
 	if (rc != 0)

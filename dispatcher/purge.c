@@ -100,7 +100,7 @@ static int tell_again(struct redis *redis, const struct entry *jobs, size_t n, s
 			return -1;
 	for (size_t k = 0; k < n; k++)
 		if (redis_reply(redis, NULL, err) < 0)
-			return -1;
+			return redis_close(redis), -1;  /* the rest of the answers is not awaited */
 	return 0;
 }
 

@@ -11,7 +11,7 @@
 struct queue {
 	char name[40];
 	int64_t depth;
-	bool has_backlog, is_known;     /* known: its name is in pixelfleet:queues */
+	bool has_backlog;
 };
 
 struct queues {
@@ -79,6 +79,13 @@ void queues_measured(struct queues *q, const char *name, int64_t depth, bool has
 	must(pthread_mutex_unlock(&q->lock) == 0);
 }
 
+void queues_know(struct queues *q, const char *name)
+{
+	must(pthread_mutex_lock(&q->lock) == 0);
+	find(q, name);
+	must(pthread_mutex_unlock(&q->lock) == 0);
+}
+
 size_t queues_names(struct queues *q, char (*names)[40], size_t max)
 {
 	size_t n;
@@ -91,18 +98,21 @@ size_t queues_names(struct queues *q, char (*names)[40], size_t max)
 	return n;
 }
 
-/* true once for each name. */
-static bool is_new_name(struct queues *q, const char *name)
-{
-	struct queue *k;
-	bool is_new = false;
+/* Names met in one push. */
+struct met {
+	const char *names[16];
+	size_t n;
+};
 
-	must(pthread_mutex_lock(&q->lock) == 0);
-	k = find(q, name);
-	if (k && !k->is_known)
-		is_new = k->is_known = true;
-	must(pthread_mutex_unlock(&q->lock) == 0);
-	return is_new;
+/* true once for each name, as long as there is room to remember it. */
+static bool is_new_name(struct met *m, const char *name)
+{
+	for (size_t i = 0; i < m->n; i++)
+		if (strcmp(m->names[i], name) == 0)
+			return false;
+	if (m->n < countof(m->names))
+		m->names[m->n++] = name;
+	return true;
 }
 
 static const struct node *node_of(const struct outgoing *o)
@@ -112,16 +122,18 @@ static const struct node *node_of(const struct outgoing *o)
 	return &o->job->def->nodes[definition_node(o->job->def, o->job->items, o->ordinal, &item)];
 }
 
-int queues_push(struct queues *q, struct redis *redis, const struct outgoing *out, size_t n, struct err *err)
+/* The name is said with every push: a Redis that lost everything lost the names too. */
+int queues_push(struct redis *redis, const struct outgoing *out, size_t n, struct err *err)
 {
 	unsigned commands = 0;
+	struct met met = { 0 };
 	struct err first;
 	int rc = 0;
 
 	for (size_t k = 0; k < n; k++) {
 		const char *name = node_of(&out[k])->queue;
 
-		if (is_new_name(q, name)) {
+		if (is_new_name(&met, name)) {
 			if (redis_append(redis, err, "SADD pixelfleet:queues %s", name) < 0)
 				return -1;
 			commands++;

@@ -19,10 +19,12 @@ void queues_free(struct queues *q);
 bool queues_reserve(struct queues *q, const char *queue, bool high);
 /* From housekeeping: what Redis and PostgreSQL say. */
 void queues_measured(struct queues *q, const char *queue, int64_t depth, bool has_backlog);
+/* From now on it is measured. */
+void queues_know(struct queues *q, const char *queue);
 /* Copies up to `max` known names; returns how many. */
 size_t queues_names(struct queues *q, char (*names)[40], size_t max);
 
-/* RPUSH (high priority: LPUSH) of all, pipelined; remembers new queue names in pixelfleet:queues. */
-int queues_push(struct queues *q, struct redis *redis, const struct outgoing *out, size_t n, struct err *err) must_use;
+/* RPUSH (high priority: LPUSH) of all, pipelined, and the queues' names into pixelfleet:queues. */
+int queues_push(struct redis *redis, const struct outgoing *out, size_t n, struct err *err) must_use;
 
 #endif

@@ -10,6 +10,7 @@
 #include "taskset.h"
 #include "uuid.h"
 
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -133,7 +134,7 @@ static int push_chunk(struct dispatcher *d, struct pg *pg, struct redis *redis, 
 	int rc = envelopes_build(d, pg, out, n, err);
 
 	if (rc == 0)
-		rc = queues_push(d->queues, redis, out, n, err);
+		rc = queues_push(redis, out, n, err);
 	if (rc == 0)
 		metric_add(METRIC_REBUILT_TASKS, n);
 	for (size_t k = 0; k < n; k++)
@@ -189,7 +190,7 @@ static int push_missing(struct dispatcher *d, struct pg *pg, struct redis *redis
 	return 0;
 }
 
-static int push_page(struct dispatcher *d, struct pg *pg, struct redis *redis, const PGresult *jobs, bool lost, const struct taskset *set,
+static int push_page(struct dispatcher *d, struct pg *pg, struct redis *redis, const PGresult *jobs, bool even_new, const struct taskset *set,
 	size_t *pushed, struct err *err)
 {
 	scoped(work_done) struct work w = { 0 };
@@ -205,12 +206,12 @@ static int push_page(struct dispatcher *d, struct pg *pg, struct redis *redis, c
 	if (load_jobs(pg, &w, false, err) < 0 ||
 	    pg_query(pg, &steps, err, "SELECT job::text, ordinal, attempt FROM step WHERE job = ANY($1::uuid[]) AND state = 'queued' "
 			"AND ($2::boolean OR changed_at < now() - interval '" SETTLED_S " seconds') ORDER BY job, ordinal",
-			PG_VALUES(ids.text, lost ? "t" : "f")) < 0)
+			PG_VALUES(ids.text, even_new ? "t" : "f")) < 0)
 		return -1;
 	return push_missing(d, pg, redis, &w, steps, set, pushed, err);
 }
 
-static int push_all_missing(struct dispatcher *d, struct pg *pg, struct redis *redis, bool lost, const struct taskset *set, size_t *pushed,
+static int push_all_missing(struct dispatcher *d, struct pg *pg, struct redis *redis, bool even_new, const struct taskset *set, size_t *pushed,
 	struct err *err)
 {
 	char after[UUID_TEXT] = "00000000-0000-0000-0000-000000000000";
@@ -223,7 +224,7 @@ static int push_all_missing(struct dispatcher *d, struct pg *pg, struct redis *r
 			return -1;
 		if (!PQntuples(jobs))
 			return 0;
-		if (push_page(d, pg, redis, jobs, lost, set, pushed, err) < 0)
+		if (push_page(d, pg, redis, jobs, even_new, set, pushed, err) < 0)
 			return -1;
 		snprintf(after, sizeof after, "%s", pg_text(jobs, PQntuples(jobs) - 1, 0));
 	}
@@ -255,33 +256,34 @@ static int relist_queue(struct dispatcher *d, struct pg *pg, struct redis *redis
 	return 0;
 }
 
+static int relist_refusal(struct dispatcher *d, struct redis *redis, const PGresult *r, int row, struct err *err)
+{
+	scoped(free_p) char *most = xasprintf("%u", d->conf.dlq_max), *begins = xasprintf("{\"id\":\"%s\",", pg_text(r, row, 0));
+	scoped(json_decref_p) json_t *problems = json_loads(pg_text(r, row, 3), 0, NULL);
+	scoped(buf_free) struct buf letter = { 0 };
+	const char *argv[] = { "pixelfleet:dlq:jobs", most, "again", begins, NULL };
+	size_t size;
+	unsigned char *bytes = PQunescapeBytea((const unsigned char *)pg_text(r, row, 2), &size);
+
+	must(bytes != NULL);
+	refusal_text(pg_text(r, row, 0), pg_text(r, row, 1), (const char *)bytes, size, problems, &letter);
+	PQfreemem(bytes);
+	argv[4] = letter.text;
+	return redis_script(redis, "dlq_add", 1, countof(argv), argv, NULL, NULL, err);
+}
+
+/* What was refused a moment ago, intake itself is about to list. */
 static int relist_refused(struct dispatcher *d, struct pg *pg, struct redis *redis, struct err *err)
 {
 	scoped(free_p) char *most = xasprintf("%u", d->conf.dlq_max);
 	scoped(PQclear_p) PGresult *r = NULL;
-	scoped(freeReplyObject_p) redisReply *len = NULL;
 
-	if (redis_command(redis, &len, err, "LLEN pixelfleet:dlq:jobs") < 0)
-		return -1;
-	if (len->integer)       /* not lost */
-		return 0;
 	if (pg_query(pg, &r, err, "SELECT id::text, to_char(at, 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"'), submission, problems::text FROM refused "
-			"ORDER BY id DESC LIMIT $1::int", PG_VALUES(most)) < 0)
+			"WHERE at < now() - interval '2 seconds' ORDER BY id DESC LIMIT $1::int", PG_VALUES(most)) < 0)
 		return -1;
-	for (int row = 0; row < PQntuples(r); row++) {
-		size_t size;
-		unsigned char *bytes = PQunescapeBytea((const unsigned char *)pg_text(r, row, 2), &size);
-		scoped(json_decref_p) json_t *problems = json_loads(pg_text(r, row, 3), 0, NULL);
-		scoped(buf_free) struct buf letter = { 0 };
-		int rc;
-
-		must(bytes != NULL);
-		refusal_text(pg_text(r, row, 0), pg_text(r, row, 1), (const char *)bytes, size, problems, &letter);
-		rc = redis_command(redis, NULL, err, "RPUSH pixelfleet:dlq:jobs %b", letter.text, letter.len);
-		PQfreemem(bytes);
-		if (rc < 0)
+	for (int row = PQntuples(r) - 1; row >= 0; row--)       /* the newest comes to the head */
+		if (relist_refusal(d, redis, r, row, err) < 0)
 			return -1;
-	}
 	return 0;
 }
 
@@ -301,16 +303,16 @@ static int relist(struct dispatcher *d, struct pg *pg, struct redis *redis, stru
 
 static int run_locked(struct dispatcher *d, struct pg *pg, struct redis *redis, enum rebuild_why why, struct err *err)
 {
-	bool lost = why != REBUILD_NO;
+	/* What fails from here on is owed again. What is owed may have been queued just now, so that nothing is left alone. */
+	bool lost = why != REBUILD_NO, owed = atomic_exchange(&d->pushes_owed, false);
 	scoped(taskset_done) struct taskset set = { 0 };
 	int64_t began = clock_mono_ms();
 	size_t pushed = 0;
 
-	d->pushes_owed = false;         /* what fails from here on is owed again */
 	if (why == REBUILD_LOST)
 		clock_sleep_ms(PARK_WAIT_MS);
 	if (read_redis(redis, &set, err) < 0 || read_backlog(pg, &set, err) < 0 ||
-	    push_all_missing(d, pg, redis, why == REBUILD_LOST, &set, &pushed, err) < 0 || (lost && relist(d, pg, redis, err) < 0) ||
+	    push_all_missing(d, pg, redis, why == REBUILD_LOST || owed, &set, &pushed, err) < 0 || ((lost || owed) && relist(d, pg, redis, err) < 0) ||
 	    (lost && write_identity(pg, redis, err) < 0)) {
 		d->pushes_owed = true;
 		return -1;

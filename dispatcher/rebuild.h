@@ -21,8 +21,8 @@ enum rebuild_why {
 
 int rebuild_is_needed(struct pg *pg, struct redis *redis, enum rebuild_why *ret, struct err *err) must_use;
 
-/* LOST waits for workers to park what they hold; LOST and FIRST make the dead-letter lists anew. NO only looks at steps
- * that have been queued for a while. */
+/* LOST waits for workers to park what they hold, looks at every queued step, and makes the dead-letter lists anew. The
+ * others only look at steps that have been queued for a while. */
 int rebuild_run(struct dispatcher *d, struct pg *pg, struct redis *redis, enum rebuild_why why, struct err *err) must_use;
 
 #endif

@@ -82,7 +82,7 @@ static int look(struct watch *w, bool workers, struct err *err)
 		struct peer *p;
 
 		if (redis_reply(&w->redis, &beat_text, err) < 0)
-			return -1;
+			return redis_close(&w->redis), -1;      /* the rest of the answers is not awaited */
 		p = find(w, names->element[k]->str, workers);
 		p->is_listed = true;
 		if (beat_text->type == REDIS_REPLY_STRING) {

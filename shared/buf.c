@@ -1,5 +1,7 @@
 #include "buf.h"
 
+#include "utf8.h"
+
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -58,23 +60,7 @@ void buf_printf(struct buf *b, const char *fmt, ...)
 
 void buf_json_string(struct buf *b, const char *s)
 {
-	const char *from = s;
-
-	buf_add(b, "\"", 1);
-	for (; *s; s++) {
-		unsigned char c = (unsigned char)*s;
-
-		if (c >= 0x20 && c != '"' && c != '\\')
-			continue;
-		buf_add(b, from, (size_t)(s - from));
-		from = s + 1;
-		if (c == '"' || c == '\\')
-			buf_printf(b, "\\%c", c);
-		else
-			buf_printf(b, "\\u%04x", c);
-	}
-	buf_add(b, from, (size_t)(s - from));
-	buf_add(b, "\"", 1);
+	utf8_json_string(b, s, strlen(s));
 }
 
 static int add(const char *bytes, size_t n, void *to)

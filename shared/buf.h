@@ -26,7 +26,7 @@ void buf_clear(struct buf *b);          /* keeps the memory */
 void buf_add(struct buf *b, const void *bytes, size_t n);
 void buf_puts(struct buf *b, const char *s);
 void buf_printf(struct buf *b, const char *fmt, ...) printf_like(2, 3);
-void buf_json_string(struct buf *b, const char *s);     /* quoted and escaped; s is UTF-8 */
+void buf_json_string(struct buf *b, const char *s);     /* quoted and escaped; what is not UTF-8 becomes U+FFFD */
 void buf_json(struct buf *b, const json_t *value);      /* compact */
 char *buf_take(struct buf *b);          /* the text, now the caller's ("" when empty); b is empty again */
 

@@ -104,6 +104,8 @@ static int read_env(struct conf *c, const char *const *env, bool *seen, struct e
 				(int)strcspn(*env, "="), *env);
 		if (!k)
 			continue;
+		if (!strchr(*env, '='))         /* execve(2) takes any text */
+			return err_set(err, ERR_REJECT, "%s has no value: allowed is %s=VALUE", k->env, k->env);
 		if (set(c, k, strchr(*env, '=') + 1, err) < 0)
 			return -1;
 		seen[k - keys] = true;
@@ -142,14 +144,14 @@ int conf_load(struct conf *ret, const char *const *env, struct err *err)
 		if (set(&c, &keys[i], keys[i].def, err) < 0)
 			return -1;
 	}
-	if (check_values(&c, err) < 0)
-		return -1;
-	if (*c.internal_token_file && read_token(&c, err) < 0)
-		return -1;
 	if (!*c.artifacts) {
 		free(c.artifacts);
 		c.artifacts = xasprintf("%s/artifacts", c.data_dir);
 	}
+	if (check_values(&c, err) < 0)
+		return -1;
+	if (*c.internal_token_file && read_token(&c, err) < 0)
+		return -1;
 	*ret = c;
 	c = (struct conf){ 0 };
 	return 0;

@@ -455,6 +455,12 @@ struct definition *definition_parse(const json_t *body, const char *pointer, con
 	add_source(d, def_goes_on);
 	if (use && use->callback_url)
 		add_callback(d, use->callback_url);
+	if (d->nnodes > DEFINITION_MAX_STEPS) {
+		scoped(json_decref_p) json_t *count = json_sprintf("%d steps", d->nnodes);
+
+		problem_add(problems, count, "at most %d steps, with those that are added: source and callback|%s/steps", DEFINITION_MAX_STEPS, pointer);
+		return NULL;
+	}
 	link_nodes(d);
 	write_text(d, def_goes_on);
 	return steal(&d);

@@ -1,8 +1,22 @@
 #include "err.h"
 
+#include "utf8.h"
+
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+
+/* What is quoted may be any bytes, and a precision cuts it anywhere; but messages go into JSON. */
+static void make_utf8(char *s)
+{
+	while (*s) {
+		size_t n = utf8_sequence(s, strnlen(s, 4));
+
+		if (!n)
+			*s = '?';
+		s += n ? n : 1;
+	}
+}
 
 int err_set(struct err *err, enum err_kind kind, const char *fmt, ...)
 {
@@ -12,6 +26,7 @@ int err_set(struct err *err, enum err_kind kind, const char *fmt, ...)
 	va_start(ap, fmt);
 	vsnprintf(err->msg, sizeof err->msg, fmt, ap);
 	va_end(ap);
+	make_utf8(err->msg);
 	return -1;
 }
 
@@ -27,6 +42,7 @@ int err_wrap(struct err *err, const char *fmt, ...)
 	va_end(ap);
 	if (n >= 0 && (size_t)n < sizeof err->msg)
 		snprintf(err->msg + n, sizeof err->msg - (size_t)n, ": %.900s", tail);
+	make_utf8(err->msg);
 	return -1;
 }
 

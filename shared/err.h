@@ -28,7 +28,7 @@ enum err_kind {
 
 struct err {
 	enum err_kind kind;
-	char msg[1024];
+	char msg[1024];         /* UTF-8; a byte of what is quoted that is none is shown as '?' */
 };
 
 /* Fill *err; always returns -1, so that `return err_set(...)` reads as one act. */

@@ -2,6 +2,7 @@
 #include "normal_form.h"
 #include "submission.h"
 
+#include <math.h>
 #include <string.h>
 
 /* How deep brackets nest, outside of strings: known before the recursive parser runs. *ret_byte: where it is too deep. */
@@ -47,6 +48,24 @@ static void not_json(json_t *problems, char *what, size_t byte, int line, int co
 	add_not_json(problems, what, byte, line, column);
 }
 
+/* Numbers are written with 15 digits (buf_json), and the largest, rounded to these, are too large to be read again. */
+static bool has_huge_number(const json_t *value)
+{
+	const char *name;
+	json_t *v;
+	size_t i;
+
+	if (json_is_real(value))
+		return fabs(json_real_value(value)) > 1e308;
+	json_object_foreach((json_t *)value, name, v)
+		if (has_huge_number(v))
+			return true;
+	json_array_foreach(value, i, v)
+		if (has_huge_number(v))
+			return true;
+	return false;
+}
+
 json_t *json_parse_strict(const char *text, size_t len, int max_depth, json_t *problems)
 {
 	json_error_t e;
@@ -67,6 +86,10 @@ json_t *json_parse_strict(const char *text, size_t len, int max_depth, json_t *p
 	if (!value) {
 		snprintf(what, sizeof what, "JSON: %s", e.text);
 		not_json(problems, what, (size_t)max_of(e.position, 0), e.line, e.column);
+	} else if (has_huge_number(value)) {
+		snprintf(what, sizeof what, "JSON numbers from -1e308 to 1e308");
+		not_json(problems, what, 0, 0, 0);
+		json_decref(steal(&value));
 	}
 	return value;
 }

@@ -1,6 +1,7 @@
 #include "log.h"
 
 #include "clock.h"
+#include "utf8.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -60,15 +61,19 @@ const char *log_quote(const char *s)
 	char *out = ring[turn++ % 4], *p = out, *end = out + sizeof ring[0] - 8;
 
 	*p++ = '"';
-	for (; *s && p < end; s++) {
+	while (*s && p < end) {
 		unsigned char c = (unsigned char)*s;
+		size_t n = utf8_sequence(s, strnlen(s, 4));
 
 		if (c == '"' || c == '\\')
 			*p++ = '\\', *p++ = (char)c;
 		else if (c == '\n')
 			*p++ = '\\', *p++ = 'n';
+		else if (n > 1)
+			p = mempcpy(p, s, n);
 		else
-			*p++ = c < 0x20 || c == 0x7f ? ' ' : (char)c;
+			*p++ = n == 0 ? '?' : c < 0x20 || c == 0x7f ? ' ' : (char)c;
+		s += max_of(n, (size_t)1);
 	}
 	if (*s)
 		p = stpcpy(p, "...");
@@ -93,6 +98,8 @@ static size_t words_to_json(const char *s, char *out, size_t size)
 		s = eq + 1;
 		if (*s == '"') {
 			do {
+				if (*s == '\\' && !s[1] && s++)        /* the line was cut here */
+					break;
 				if (*s == '\\' && s[1] && p < end)
 					*p++ = *s++;
 				if (p < end)
@@ -146,6 +153,7 @@ void log_event(enum log_level level, const char *ev, const char *fmt, ...)
 	va_start(ap, fmt);
 	vsnprintf(body, sizeof body, fmt, ap);
 	va_end(ap);
+	body[utf8_whole(body, strlen(body))] = '\0';
 	n = (as_json ? format_json : format_words)(line, sizeof line - 1, head, body);
 	line[n++] = '\n';
 	if (write(STDERR_FILENO, line, n) < 0)

@@ -41,7 +41,7 @@ void log_event(enum log_level level, const char *ev, const char *fmt, ...) print
 #define log_error(ev, ...) log_event(LOG_ERROR_, ev, __VA_ARGS__)
 #define log_bug(ev, ...)   log_event(LOG_BUG_, ev, __VA_ARGS__)
 
-/* `text` in double quotes, newlines and quotes escaped, cut to fit; valid until the thread's
+/* `text` in double quotes, newlines and quotes escaped, what is no text replaced, cut to fit; valid until the thread's
  * 4th next call. */
 const char *log_quote(const char *text);
 

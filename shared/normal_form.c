@@ -1,6 +1,7 @@
 #include "normal_form.h"
 
 #include "definition.h"
+#include "utf8.h"
 
 #include <stdarg.h>
 #include <stdlib.h>
@@ -39,7 +40,9 @@ void problem_add(json_t *problems, const json_t *found, const char *fmt, ...)
 	va_start(ap, fmt);
 	must(vasprintf(&text, fmt, ap) >= 0);
 	va_end(ap);
-	bar = strrchr(text, '|');
+	bar = strstr(text, "|/");       /* a name in the pointer may have more of them */
+	if (!bar)
+		bar = strrchr(text, '|');
 	must(bar != NULL);
 	*bar = '\0';
 	json_object_set_new(p, "at", json_string(bar + 1));
@@ -66,7 +69,7 @@ void problem_unknown_members(json_t *problems, const json_t *object, const char 
 		if (ok)
 			continue;
 		found = json_string(name);
-		problem_add(problems, found, "known members: %s|%s/%.80s", names.text, at, name);
+		problem_add(problems, found, "known members: %s|%s/%.*s", names.text, at, (int)utf8_whole(name, strnlen(name, 80)), name);
 	}
 }
 
@@ -196,7 +199,7 @@ static json_t *collect(const json_t *list, const char *member, const char *point
 
 	if (json_is_object(list)) {
 		json_object_foreach((json_t *)list, key, step) {
-			scoped(free_p) char *at = xasprintf("%s/%.64s", member, key);
+			scoped(free_p) char *at = xasprintf("%s/%.*s", member, (int)utf8_whole(key, strnlen(key, 64)), key);
 
 			json_array_append_new(steps, normal_step(step, key, json_array_size(steps), pointer, at, problems));
 		}

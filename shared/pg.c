@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define READ_ONLY "25006"
+
 void pg_init(struct pg *pg, const char *url, const char *setup)
 {
 	*pg = (struct pg){ .url = xstrdup(url), .setup = setup };
@@ -27,10 +29,11 @@ void pg_done(struct pg *pg)
 
 static enum err_kind kind_of(const char *sqlstate)
 {
-	static const char *const passing[] = { "08", "40", "53", "55", "57" };
+	/* connection, conflict, resources, locks, shutdown, disk; and a server that is only read since a failover */
+	static const char *const passing[] = { "08", "40", "53", "55", "57", "58", READ_ONLY };
 
 	for (size_t i = 0; i < countof(passing); i++)
-		if (strncmp(sqlstate, passing[i], 2) == 0)
+		if (strncmp(sqlstate, passing[i], strlen(passing[i])) == 0)
 			return ERR_RETRY;
 	return ERR_REJECT;
 }
@@ -46,8 +49,8 @@ static int fail(struct pg *pg, struct err *err, const PGresult *r)
 	snprintf(pg->sqlstate, sizeof pg->sqlstate, "%s", state ? state : "08006");
 	err_set(err, state ? kind_of(state) : ERR_RETRY, "postgresql: %.*s%s%s", (int)min_of(strcspn(text, "\n"), (size_t)700), text,
 		state ? " " : "", state ? state : "");
-	if (!pg->conn || PQstatus(pg->conn) != CONNECTION_OK)
-		pg_close(pg);
+	if (!pg->conn || PQstatus(pg->conn) != CONNECTION_OK || strcmp(pg->sqlstate, READ_ONLY) == 0)
+		pg_close(pg);           /* of several hosts in the URL another may be the primary by now */
 	return -1;
 }
 

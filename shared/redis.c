@@ -2,24 +2,16 @@
 
 #include "clock.h"
 #include "lua.h"
+#include "redis_url.h"
 
-#include <ctype.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 #include <sodium.h>
 
-#define DEFAULT_PORT    6379
-#define CONNECT_MS      3000
-
-struct address {                /* of redis://[user[:password]@]host[:port][/db] or unix://path[?db=N] */
-	char user[128], password[512], host[256];
-	int port, db;
-	bool is_unix;
-};
+#define CONNECT_MS 3000
 
 void redis_init(struct redis *r, const char *url)
 {
@@ -39,76 +31,6 @@ void redis_done(struct redis *r)
 	redis_close(r);
 	free(r->url);
 	r->url = NULL;
-}
-
-static int hex(char c)
-{
-	return isdigit((unsigned char)c) ? c - '0' : (tolower((unsigned char)c) - 'a') + 10;
-}
-
-/* Copies [from, to) with %xx decoded; -1 when it does not fit. */
-static int decode(const char *from, const char *to, char *out, size_t size)
-{
-	for (; from < to; from++) {
-		char c = *from;
-
-		if (size < 2)
-			return -1;
-		if (c == '%' && to - from > 2 && isxdigit((unsigned char)from[1]) && isxdigit((unsigned char)from[2])) {
-			c = (char)(hex(from[1]) * 16 + hex(from[2]));
-			from += 2;
-		}
-		*out++ = c;
-		size--;
-	}
-	*out = '\0';
-	return 0;
-}
-
-static int parse_tcp(const char *s, struct address *a)
-{
-	const char *end = s + strcspn(s, "/?"), *at = NULL, *colon = NULL, *p;
-
-	for (p = s; p < end; p++)
-		if (*p == '@')
-			at = p;
-	if (at) {
-		colon = memchr(s, ':', (size_t)(at - s));
-		if (decode(s, colon ? colon : at, a->user, sizeof a->user) < 0 ||
-		    (colon && decode(colon + 1, at, a->password, sizeof a->password) < 0))
-			return -1;
-		s = at + 1;
-	}
-	colon = *s == '[' ? strstr(s, "]:") : memchr(s, ':', (size_t)(end - s));
-	if (colon && *colon == ']')
-		colon++;
-	if (*s == '[' ? decode(s + 1, memchr(s, ']', (size_t)(end - s)) ? memchr(s, ']', (size_t)(end - s)) : end, a->host, sizeof a->host) < 0
-		      : decode(s, colon ? colon : end, a->host, sizeof a->host) < 0)
-		return -1;
-	a->port = colon ? (int)strtol(colon + 1, NULL, 10) : DEFAULT_PORT;
-	a->db = *end == '/' ? (int)strtol(end + 1, NULL, 10) : 0;
-	return *a->host && a->port > 0 && a->port < 65536 && a->db >= 0 ? 0 : -1;
-}
-
-static int parse_unix(const char *s, struct address *a)
-{
-	const char *end = s + strcspn(s, "?");
-
-	a->is_unix = true;
-	if (strncmp(end, "?db=", 4) == 0)
-		a->db = (int)strtol(end + 4, NULL, 10);
-	return decode(s, end, a->host, sizeof a->host) < 0 || !*a->host ? -1 : 0;
-}
-
-static int parse(const char *url, struct address *a, struct err *err)
-{
-	*a = (struct address){ 0 };
-	if (strncmp(url, "redis://", 8) == 0 && parse_tcp(url + 8, a) == 0)
-		return 0;
-	if (strncmp(url, "unix://", 7) == 0 && parse_unix(url + 7, a) == 0)
-		return 0;
-	return err_set(err, ERR_REJECT, "REDIS_URL: not understood; allowed are redis://[user:password@]host[:port][/db] "
-		"and unix:///path/to/socket[?db=N]");
 }
 
 /* Every failure of the connection passes here. */
@@ -144,7 +66,7 @@ static int ask(struct redis *r, redisReply **ret, const char *doing, struct err 
 	return 0;
 }
 
-static int greet(struct redis *r, const struct address *a, struct err *err)
+static int greet(struct redis *r, const struct redis_url *a, struct err *err)
 {
 	scoped(freeReplyObject_p) redisReply *info = NULL;
 	const char *run_id;
@@ -170,12 +92,12 @@ int redis_connect(struct redis *r, struct err *err)
 {
 	struct timeval connect_tv = { .tv_sec = CONNECT_MS / 1000 };
 	struct timeval tv = { .tv_sec = r->timeout_ms / 1000, .tv_usec = (long)(r->timeout_ms % 1000) * 1000 };
-	struct address a;
+	struct redis_url a;
 
 	if (r->ctx && !r->ctx->err)
 		return 0;
 	redis_close(r);
-	if (parse(r->url, &a, err) < 0)
+	if (redis_url_parse(r->url, &a, err) < 0)
 		return -1;
 	r->ctx = a.is_unix ? redisConnectUnixWithTimeout(a.host, connect_tv)
 			   : redisConnectWithTimeout(a.host, a.port, connect_tv);

@@ -1,6 +1,7 @@
 #include "submission.h"
 
 #include "normal_form.h"
+#include "utf8.h"
 
 #include <dirent.h>
 #include <stdlib.h>
@@ -171,7 +172,8 @@ static void read_labels(struct submission *s, const json_t *body, json_t *proble
 	}
 	json_object_foreach(labels, key, value)
 		if (!json_is_string(value) || json_string_length(value) > 256 || strlen(key) > 64)
-			problem_add(problems, value, "text of at most 256 bytes, its name at most 64|/labels/%.64s", key);
+			problem_add(problems, value, "text of at most 256 bytes, its name at most 64|/labels/%.*s",
+				(int)utf8_whole(key, strnlen(key, 64)), key);
 	s->labels = json_incref(labels);
 }
 
@@ -198,6 +200,23 @@ static void read_small(struct submission *s, const json_t *body, json_t *problem
 	read_labels(s, body, problems);
 }
 
+/* A join may not ask for more needs than there are. */
+static void check_joins(const struct submission *s, json_t *problems)
+{
+	const struct definition *d = s->definition;
+
+	for (int i = 0; i < d->nnodes; i++) {
+		const struct node *n = &d->nodes[i];
+		scoped(json_decref_p) json_t *found = json_integer(n->join);
+		int all = 0;
+
+		for (int k = 0; k < n->nneeds; k++)
+			all += n->tool->scope == TOOL_ALL && d->nodes[n->needs[k]].tool->scope == TOOL_EACH ? s->items : 1;
+		if (n->join != JOIN_ALL && n->join > max_of(all, 1))
+			problem_add(problems, found, "at most %d, the number of its needs (steps times pictures)|/pipeline/steps/%s/join", all, n->id);
+	}
+}
+
 /* What must hold between the definition and the rest; only asked when each is right by itself. */
 static void check_together(struct submission *s, json_t *problems)
 {
@@ -213,9 +232,10 @@ static void check_together(struct submission *s, json_t *problems)
 
 		problem_add(problems, found, "at most %d instances: steps times pictures|/images", DEFINITION_MAX_INSTANCES);
 	}
+	check_joins(s, problems);
 	json_object_foreach(s->params, step, given) {
 		int k = definition_find(d, step);
-		scoped(free_p) char *at = xasprintf("/params/%.64s", step);
+		scoped(free_p) char *at = xasprintf("/params/%.*s", (int)utf8_whole(step, strnlen(step, 64)), step);
 
 		if (k < 0)
 			problem_add(problems, NULL, "the id of a step of the pipeline|%s", at);

@@ -62,14 +62,14 @@ static bool find_task(const char *raw, size_t len, const char **ret, size_t *ret
 	if (p == end || *p++ != '{')
 		return false;
 	while ((p = skip_space(p, end)) < end && *p == '"') {
-		const char *name = p, *value;
+		const char *name = p, *name_end = skip_string(p, end), *value;
 
-		p = skip_space(skip_string(p, end), end);
+		p = skip_space(name_end, end);
 		if (p == end || *p++ != ':')
 			return false;
 		value = skip_space(p, end);
 		p = skip_value(value, end);
-		if (strncmp(name, "\"task\"", 6) == 0 && value < end && *value == '{') {
+		if (name_end - name == 6 && memcmp(name, "\"task\"", 6) == 0 && value < end && *value == '{') {
 			*ret = value;
 			*ret_len = (size_t)(p - value);
 			return true;

@@ -22,6 +22,18 @@ size_t utf8_sequence(const char *text, size_t n)
 	return 0;
 }
 
+size_t utf8_whole(const char *s, size_t n)
+{
+	size_t lead = n;
+
+	while (lead && n - lead < 3 && is_tail((unsigned char)s[lead - 1]))
+		lead--;
+	if (!lead || (unsigned char)s[lead - 1] < 0x80)
+		return n;
+	lead--;
+	return utf8_sequence(s + lead, n - lead) == n - lead ? n : lead;
+}
+
 static void add_one(struct buf *b, const char *s, size_t len)
 {
 	unsigned char c = (unsigned char)*s;

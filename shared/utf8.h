@@ -13,6 +13,9 @@
 /* Length of the well-formed sequence at s (1-4), or 0. */
 size_t utf8_sequence(const char *s, size_t n);
 
+/* How many of the first n bytes of a UTF-8 text are whole characters: n, or up to 3 less. */
+size_t utf8_whole(const char *s, size_t n);
+
 /* The n bytes as a JSON string, quoted and escaped; NUL becomes \u0000. */
 void utf8_json_string(struct buf *b, const char *bytes, size_t n);
 

@@ -204,6 +204,7 @@ DECLARE
 	parent text;
 	child text;
 BEGIN
+	PERFORM pg_advisory_xact_lock(7262726677);      -- two dispatchers that make the same ones at once
 	FOR k IN 0..1 LOOP
 		week := date_trunc('week', t AT TIME ZONE 'UTC') AT TIME ZONE 'UTC' + k * interval '7 days';
 		FOREACH parent IN ARRAY ARRAY['job', 'step', 'attempt', 'artifact'] LOOP

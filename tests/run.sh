@@ -24,7 +24,7 @@ stage() {
 
 # Only the lines in which a runner counts.
 totals() {
-	grep -hE '^\[  (PASSED|FAILED)  \] [0-9]+ test|^ *[0-9]+ FAILED TEST|^=+ .*(passed|failed|error|no tests).* =+$' "$1" ||
+	grep -hE '^\[  (PASSED|FAILED)  \] ([a-z]+: )?[0-9]+ test|^ *[0-9]+ FAILED TEST|^=+ .*(passed|failed|error|no tests).* =+$|^replay: ' "$1" ||
 		echo "no totals; see $1"
 }
 
@@ -33,6 +33,7 @@ stage style   MODE=rel check-style
 stage faults  -j"$jobs" MODE=faults all
 stage san     -j"$jobs" MODE=san build/san/unit
 stage unit    MODE=san run-unit
+stage replay  -j"$jobs" MODE=san run-replay
 stage tsan    -j"$jobs" MODE=tsan build/tsan/unit
 stage threads MODE=tsan run-threads
 stage integration MODE=rel run-integration
@@ -41,6 +42,7 @@ rm -f $logs/status
 printf '\n== totals\n'
 printf 'build, lint, headers:     %s\n' "$(case " $failed " in *' build '*|*' style '*|*' faults '*) echo FAILED ;; *) echo passed ;; esac)"
 printf 'unit tests, ASan + UBSan: %s\n' "$(totals $logs/unit.log)"
+printf 'fuzz corpora, ASan+UBSan: %s\n' "$(totals $logs/replay.log)"
 printf 'unit tests, TSan:         %s\n' "$(totals $logs/threads.log)"
 printf 'integration tests:        %s\n' "$(totals $logs/integration.log)"
 if [ -n "$failed" ]; then

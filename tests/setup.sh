@@ -1,5 +1,5 @@
 #!/bin/sh
-# setup.sh [build|demo|test] - installs what is missing on Debian 12 or 13, and only that.
+# setup.sh [build|demo|test|fuzz] - installs what is missing on Debian 12 or 13, and only that.
 #
 # With nothing missing it asks dpkg once and touches no network. Redis and PostgreSQL are
 # wanted for their programs: the services that their packages would start stay off, and no
@@ -13,13 +13,15 @@ build='build-essential pkgconf libhiredis-dev libjansson-dev libcurl4-openssl-de
 	libsodium-dev libmicrohttpd-dev'
 demo="$build libvips-tools redis-server redis-tools postgresql mate-backgrounds curl"
 test="$demo libcmocka-dev python3 python3-pytest python3-redis python3-psycopg2 gcovr shellcheck"
+fuzz="$build clang libclang-rt-dev llvm"
 
 profile=${1:-build}
 case $profile in
 build) wanted=$build ;;
 demo)  wanted=$demo ;;
 test)  wanted=$test ;;
-*)     echo "setup.sh: profile '$profile' is none of build, demo, test" >&2; exit 2 ;;
+fuzz)  wanted=$fuzz ;;
+*)     echo "setup.sh: profile '$profile' is none of build, demo, test, fuzz" >&2; exit 2 ;;
 esac
 
 if ! command -v dpkg-query >/dev/null || ! command -v apt-get >/dev/null; then
@@ -85,8 +87,10 @@ apt() { $root env DEBIAN_FRONTEND=noninteractive PATH="$PATH" apt-get -qq -o DPk
 
 # Another's list that cannot be fetched, or that is being fetched, need not be the one that counts.
 apt update || echo 'setup.sh: apt-get update failed; going on with the lists that are there' >&2
-apt -y -o Dpkg::Use-Pty=0 -o Dpkg::Options::=--force-confold \
-	install --no-install-recommends $missing >/dev/null
+log=$(dirname "$0")/../build/setup.log
+mkdir -p "$(dirname "$log")"
+apt -y -o Dpkg::Use-Pty=0 -o Dpkg::Options::=--force-confold install --no-install-recommends $missing \
+	>"$log" 2>&1 || { cat "$log" >&2; exit 1; }
 
 # A server that was not there before shall not start at the next boot either.
 case " $missing " in

@@ -2,9 +2,11 @@
 # make unit          unit tests under ASan and UBSan         K=WORD: those with WORD in their name
 # make threads       the threaded ones under TSan
 # make integration   pytest on the built programs            K=EXPR: as pytest -k, MODE=san: sanitized programs
+# make replay        the fuzzers' corpora, under ASan and UBSan
+# make fuzz          the fuzzers, FUZZ_S seconds each, with clang      K=WORD: those with WORD in their name
 # make check-style   lint, and every header compiles alone
 
-PYTEST := /usr/bin/python3 -B -m pytest -p no:cacheprovider
+PYTEST := /usr/bin/python3 -B -m pytest -p no:cacheprovider -rfEs
 # With address randomisation of 32 bits GCC's ThreadSanitizer cannot place its shadow.
 SETARCH = $(shell setarch -R true 2>/dev/null && echo setarch -R)
 SAN_ENV := ASAN_OPTIONS=detect_leaks=1:strict_string_checks=1:detect_stack_use_after_return=1 \
@@ -44,6 +46,32 @@ coverage: setup
 	-$(Q)$(SUB) MODE=cov run-integration
 	$(Q)tests/coverage.sh build/cov
 
+# A fuzz target is tests/fuzz/fuzz_NAME.c. It links what it calls, out of all objects.
+FUZZ   := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
+FUZZ_S ?= 60
+HDRS   += $(wildcard tests/fuzz/*.h)
+
+replay:
+	$(Q)$(SUB) MODE=san run-replay
+fuzz:
+	$(Q)tests/setup.sh fuzz
+	$(Q)$(SUB) MODE=fuzz CC=clang run-fuzz
+
+run-replay: $(FUZZ:%=$(B)/fuzz_%)
+	$(Q)env $(SAN_ENV) tests/fuzz/replay.sh $(B) $(FUZZ)
+run-fuzz: $(FUZZ:%=$(B)/fuzz_%)
+	$(Q)env $(SAN_ENV) tests/fuzz/run.sh $(B) $(FUZZ_S) $(if $(K),$(foreach t,$(FUZZ),$(if $(findstring $(K),$(t)),$(t))),$(FUZZ))
+
+$(B)/tests/fuzz/%.o: cppflags += -Idispatcher/cli
+$(B)/all.a: $(WORKER) $(RUNNER) $(DISPATCH) $(CLI) $(SHARED)
+	$(call say,AR)
+	$(Q)rm -f $@ && ar rcsT $@ $^
+$(B)/fuzz_%: libs = $(call pkglibs,$(dispatcher_pkgs))
+$(B)/fuzz_%: $(B)/tests/fuzz/fuzz_%.o $(B)/tests/fuzz/fuzz.o $(if $(filter fuzz,$(MODE)),,$(B)/tests/fuzz/replay.o) $(B)/all.a
+	$(call say,LINK)
+	$(Q)$(CC) $(cflags) $(if $(filter fuzz,$(MODE)),-fsanitize=fuzzer) $(LDFLAGS.$(MODE)) $(LDFLAGS) -Wl,--as-needed \
+		-o $@ $^ $(libs) -lm -pthread
+
 lint:
 	$(Q)tests/lint.sh
 
@@ -70,5 +98,5 @@ demo:
 	$(Q)$(SUB) MODE=rel all
 	$(Q)tests/demo/demo.sh
 
-.PHONY: setup test unit threads integration run-unit run-threads run-integration coverage lint headers \
+.PHONY: setup test replay fuzz run-replay run-fuzz unit threads integration run-unit run-threads run-integration coverage lint headers \
 	check-style bench demo

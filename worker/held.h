@@ -41,6 +41,7 @@ struct held {
 	bool was_reaped;                /* the selfcheck's: it runs elsewhere too */
 	enum held_end end;              /* undefined until the reporter has it, like the rest */
 	bool failed, was_refused;
+	bool is_homeless;               /* a dead letter whose job is gone: with the refused submissions */
 	struct buf text;
 };
 

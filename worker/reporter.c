@@ -108,13 +108,11 @@ static void untake_batch(struct reporter *r, struct line *batch)
 
 /* A dispatcher understands the batch but not this report. The step still needs an end, so tell of
  * that instead; when not even that is taken, people have to look at it. */
-static void refused_alone(struct reporter *r, struct held *h, const struct http_response *answer)
+static void refused_alone(struct reporter *r, struct held *h, unsigned status, const char *why)
 {
 	struct task_result failure = { .failed = true, .started_us = clock_wall_us() };
-	const char *why = answer->body.text ? answer->body.text : "";
 
-	log_error("report.refused", "job=%s step=%s status=%u answer=%s", h->task->job, h->task->step, answer->status,
-		log_quote(why));
+	log_error("report.refused", "job=%s step=%s status=%u answer=%s", h->task->job, h->task->step, status, log_quote(why));
 	err_set(&failure.err, ERR_REJECT, "result refused: %.300s", why);
 	buf_clear(&h->text);
 	if (h->was_refused) {
@@ -139,7 +137,7 @@ static void refused(struct reporter *r, struct line *batch, const struct http_re
 	} else if (batch->n == 1) {
 		answered(r);
 		r->one_by_one -= r->one_by_one > 0;
-		refused_alone(r, line_pop(batch), answer);
+		refused_alone(r, line_pop(batch), answer->status, answer->body.text ? answer->body.text : "");
 	} else {
 		log_warn("report.batch_refused", "reports=%zu status=%u answer=%s", batch->n, answer->status,
 			log_quote(answer->body.text ? answer->body.text : ""));
@@ -166,7 +164,12 @@ static void taken(struct reporter *r, struct line *batch, const json_t *answers)
 
 	for (size_t i = 0; (h = line_pop(batch)); i++) {
 		const char *said = json_string_value(json_array_get(answers, i));
+		const char *refused = json_string_value(json_object_get(json_array_get(answers, i), "refused"));
 
+		if (refused) {
+			refused_alone(r, h, 200, refused);
+			continue;
+		}
 		if (!said || strcmp(said, "accepted") != 0)
 			log_info("report.dropped", "job=%s step=%s item=%d attempt=%d answer=%s", h->task->job, h->task->step,
 				h->task->item, h->task->attempt, log_quote(said ? said : ""));

@@ -93,7 +93,7 @@ static int refuse(struct reporter *r, size_t *n, struct err *err)
 {
 	while (r->refusals.first) {
 		const struct held *h = r->refusals.first;
-		scoped(free_p) char *dlq = xasprintf("pixelfleet:dlq:%s", h->lane->queue);
+		scoped(free_p) char *dlq = xasprintf("pixelfleet:dlq:%s", h->is_homeless ? "jobs" : h->lane->queue);
 		scoped(buf_free) struct buf letter = { 0 };
 		struct line one = { 0 };
 

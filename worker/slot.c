@@ -12,7 +12,7 @@
 
 #define ASK_AGAIN_MS 1000
 
-enum asked { GO, DROP, STOPPED };
+enum asked { GO, DROP, NO_JOB, STOPPED };
 
 static int ask_once(struct slot *s, const struct task *t, enum asked *ret, struct err *err)
 {
@@ -31,7 +31,7 @@ static int ask_once(struct slot *s, const struct task *t, enum asked *ret, struc
 		return err_set(err, ERR_RETRY, "the dispatcher answers %u: %.300s", answer.status,
 			answer.body.text ? answer.body.text : "");
 	log_info("task.requeued", "answer=%s", log_quote(said));
-	*ret = strcmp(said, "go") == 0 ? GO : DROP;
+	*ret = strcmp(said, "go") == 0 ? GO : strcmp(said, "unknown") == 0 ? NO_JOB : DROP;
 	return 0;
 }
 
@@ -62,6 +62,15 @@ static void note_failure(const struct task *t, const struct task_result *r)
 	log_event(r->err.kind == ERR_CANCEL ? LOG_INFO_ : LOG_WARN_, "step.failed", "tool=%s attempt=%d kind=%s%s ms=%lld error=%s",
 		t->tool ? t->tool->name : "?", t->attempt, err_kind_name(r->err.kind), signal, (long long)(r->took_us / 1000),
 		log_quote(r->err.msg));
+}
+
+/* It does not run: somebody else shall, or nobody. */
+static void end_unrun(struct held *h, enum asked why)
+{
+	h->end = why == STOPPED ? END_PUTBACK : why == NO_JOB ? END_REFUSE : END_ACK;
+	h->is_homeless = why == NO_JOB;
+	if (why == NO_JOB)
+		buf_puts(&h->text, "a dead letter was put back whose job was cancelled or is not known any more");
 }
 
 /* What a stopped step ends as: a cancel is for the dispatcher to judge, a drain is nobody's business. */
@@ -107,8 +116,8 @@ static void run_one(struct slot *s, struct held *h, int64_t *took_us)
 	if (h->task->is_requeue) {
 		enum asked answer = ask_requeue(s, h);
 
-		h->end = answer == STOPPED ? END_PUTBACK : END_ACK;
 		if (answer != GO) {
+			end_unrun(h, answer);
 			poke(&s->w->once_status, answer == STOPPED ? 5 : 0);
 			return;
 		}

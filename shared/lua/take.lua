@@ -1,9 +1,11 @@
 #!lua flags=allow-oom
--- Moves submissions from the right of a list into a dispatcher's hash. KEYS: list, taken. ARGV: most bytes in all,
--- then the ids that the jobs will have. Returns id, submission, id, submission ...
+-- Moves submissions from the right of a list into a dispatcher's hash. KEYS: list, taken, dispatchers. ARGV: most bytes
+-- in all, the dispatcher's name, then the ids that the jobs will have. Returns id, submission, id, submission ...
+-- The name goes along, so that there is no hash whose owner nobody looks after.
 local out = {}
 local bytes = 0
-for k = 2, #ARGV do
+redis.call('SADD', KEYS[3], ARGV[2])
+for k = 3, #ARGV do
 	local s = redis.call('RPOP', KEYS[1])
 	if not s then
 		break

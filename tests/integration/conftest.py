@@ -4,6 +4,7 @@ import re
 import secrets
 import shutil
 import sys
+import tempfile
 
 import pytest
 
@@ -11,6 +12,15 @@ sys.path.insert(0, os.path.dirname(__file__))
 
 from fleet import Fleet  # noqa: E402 pylint: disable=wrong-import-position
 from services import ROOT, Services, built  # noqa: E402 pylint: disable=wrong-import-position
+
+
+def pytest_configure(config):
+    """The tests' folders are in build/ and go with the run: pytest would leave them in /tmp."""
+    if not config.option.basetemp:
+        (ROOT / "build").mkdir(exist_ok=True)
+        folder = tempfile.mkdtemp(prefix="pytest.", dir=ROOT / "build")
+        config.option.basetemp = folder
+        config.add_cleanup(lambda: shutil.rmtree(folder, ignore_errors=True))
 
 
 @pytest.fixture(scope="session")

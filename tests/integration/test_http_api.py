@@ -186,12 +186,7 @@ def test_events_of_a_job_begin_with_a_snapshot_and_end_with_its_end(running):
 
 
 def test_events_of_all_jobs_tell_of_each(running):
-    def first():        # ledgers learn within a second or so that somebody listens
-        running.submit([{"id": "a", "tool": "noop"}], names(1))
-        return events.seen
-
     events = Events(f"{running.dispatchers[0].url}/api/v1/events")
-    wait_for(first, 20, "the stream has begun", every=0.2)
     jobs = {running.submit([{"id": "a", "tool": "noop"}], names(1)) for _ in range(3)}
     wait_for(lambda: jobs <= {data["id"] for _, data in events.seen if data["state"] == "succeeded"}, 20, "each end was told")
 

@@ -63,6 +63,7 @@ TEST(conf_refuses_names_and_values_that_make_no_sense)
 {
 	refuses("PIXELFLEET_LISTTEN=x", "PIXELFLEET_LISTTEN");
 	refuses("PIXELFLEET_DRAIN_S=soon", "'soon'");
+	refuses("PIXELFLEET_DRAIN_S", "has no value");
 	refuses("PIXELFLEET_DRAIN_S=", "whole number");
 	refuses("PIXELFLEET_DRAIN_S=-1", "whole number");
 	refuses("PIXELFLEET_DRAIN_S=99999999999", "whole number");

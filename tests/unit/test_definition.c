@@ -147,3 +147,32 @@ TEST(definitions_of_the_wrong_shape_are_refused)
 		assert_true(json_array_size(problems) > 0);
 	}
 }
+
+TEST(a_step_whose_long_name_would_be_cut_in_a_character_is_told_about)
+{
+	static const char text[] = "{\"steps\":{\"kkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkk\xc3\xa9\":{\"name\":\"noop\"}}}";
+	scoped(json_decref_p) json_t *problems = json_array();
+
+	assert_null(parse(text, problems));
+	assert_int_equal(json_array_size(problems), 1);
+	assert_non_null(strstr(json_string_value(json_object_get(json_array_get(problems, 0), "at")), "/steps/kkk"));
+}
+
+TEST(a_bar_in_a_name_is_part_of_the_name)
+{
+	scoped(json_decref_p) json_t *problems = json_array();
+
+	assert_null(parse("{\"steps\":[{\"name\":\"noop\"}],\"a|b\":1}", problems));
+	assert_string_equal(json_string_value(json_object_get(json_array_get(problems, 0), "at")), "/a|b");
+}
+
+TEST(steps_that_are_added_count_too)
+{
+	scoped(json_decref_p) json_t *problems = json_array(), *steps = json_array();
+	scoped(json_decref_p) json_t *body = json_pack("{s:O}", "steps", steps);
+
+	for (int i = 0; i < DEFINITION_MAX_STEPS; i++)
+		json_array_append_new(steps, json_pack("{s:o, s:s}", "id", json_sprintf("s%d", i), "tool", "rotate"));
+	assert_null(definition_parse(body, "", NULL, problems));
+	assert_int_equal(json_array_size(problems), 1);
+}

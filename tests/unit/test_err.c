@@ -35,6 +35,16 @@ TEST(err_wrap_of_a_long_message_stays_within_its_room)
 	assert_true(strlen(e.msg) < sizeof e.msg);
 }
 
+TEST(err_messages_are_utf8_whatever_they_quote)
+{
+	struct err e;
+
+	err_set(&e, ERR_REJECT, "'%.3s' \xff", "a\xc3\xa9\xc3\xa9");
+	assert_string_equal(e.msg, "'a\xc3\xa9' ?");
+	err_wrap(&e, "'%.2s'", "a\xc3\xa9");
+	assert_string_equal(e.msg, "'a?': 'a\xc3\xa9' ?");
+}
+
 TEST(err_kinds_have_names_that_can_be_read_back)
 {
 	for (enum err_kind k = ERR_RETRY; k <= ERR_CANCEL; k++) {

@@ -147,6 +147,8 @@ TEST(a_web_page_of_another_host_is_not_local)
 	assert_false(auth_is_local("rebound.example:5800", NULL, NULL));
 	assert_false(auth_is_local("127.0.0.1.example.com", NULL, NULL));
 	assert_false(auth_is_local("localhost.example.com", NULL, NULL));
+	assert_false(auth_is_local("[::1].example.com", NULL, NULL));
+	assert_false(auth_is_local("[::1", NULL, NULL));
 	assert_false(auth_is_local("127.0.0.1:5800", "http://evil.example", NULL));
 	assert_false(auth_is_local("127.0.0.1:5800", "https://evil.example", NULL));
 	assert_false(auth_is_local("127.0.0.1:5800", "null", NULL));

@@ -36,10 +36,20 @@ TEST(an_address_in_use_is_an_error_that_may_pass)
 	close(one.fd);
 }
 
+TEST(a_port_may_begin_with_zeros)
+{
+	char host[LISTENER_HOST], port[LISTENER_PORT];
+	struct err err;
+
+	assert_int_equal(listener_split("[::1]:00005800", host, port, &err), 0);
+	assert_string_equal(host, "::1");
+	assert_string_equal(port, "5800");
+}
+
 TEST(what_is_not_address_and_port_is_refused)
 {
 	static const char *const texts[] = { "", "5800", ":5800", "127.0.0.1", "127.0.0.1:", "127.0.0.1:http", "127.0.0.1:65536",
-		"127.0.0.1:-1", "::1:5800", "[]:5800x" };
+		"127.0.0.1:-1", "::1:5800", "[]:5800x", "[]:5800", "[:5800" };
 	struct auth open = { 0 };
 	struct listener l;
 	struct err err;

@@ -87,6 +87,11 @@ TEST(log_of_something_very_long_stays_one_line)
 	assert_ptr_equal(strchr(strchr(text, '\n') + 1, '\n'), text + strlen(text) - 1);
 }
 
+TEST(log_quote_keeps_whole_characters_only)
+{
+	assert_string_equal(log_quote("\xc3\xa9\xff\xe2\x82"), "\"\xc3\xa9???\"");
+}
+
 TEST(log_quote_cuts_and_says_so)
 {
 	char big[2000];

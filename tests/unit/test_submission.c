@@ -96,7 +96,8 @@ TEST(malformed_submissions_are_refused_with_a_reason)
 		{ "{" PIPE ",\"labels\":[]}", "/labels" }, { "{" PIPE ",\"labels\":{\"a\":1}}", "/labels/a" }, { "{" PIPE ",\"id\":\"\"}", "/id" },
 		{ "{" PIPE ",\"id\":3}", "/id" }, { "{" PIPE ",\"params\":{\"z\":{}}}", "/params/z" }, { "{" PIPE ",\"params\":3}", "/params" },
 		{ "{" PIPE ",\"params\":{\"a\":{\"x\":1}}}", "/params/a/x" }, { "{\"steps\":[{\"name\":\"resize\"}]}", "/images" },
-		{ "{" PIPE ",\"steps\":[]}", "/pipeline" }, { "\"\xff\xfe\"", "byte" }, { "{" PIPE ",\"images\":[],\"input_urls\":[]}", "/input_urls" },
+		{ "{" PIPE ",\"steps\":[]}", "/pipeline" }, { "{" PIPE ",\"labels\":{\"a\":1.7976931348623157e308}}", "1e308" },
+		{ "{\"steps\":[{\"id\":\"a\",\"tool\":\"noop\"},{\"id\":\"b\",\"tool\":\"noop\",\"needs\":[\"a\"],\"join\":2}]}", "/b/join" }, { "\"\xff\xfe\"", "byte" }, { "{" PIPE ",\"images\":[],\"input_urls\":[]}", "/input_urls" },
 	};
 
 	for (size_t k = 0; k < countof(rows); k++) {

@@ -56,12 +56,14 @@ static void expect_as_thumbnail(VipsImage *take_image, const char *name, const c
 	VipsImage *want, *got;
 	const char *path = test_path(name);
 	int fd = studio_file(take_image, name);
+	double most;
 
 	assert_int_equal(vips_thumbnail(path, &want, 100, "height", 100, profile ? "export_profile" : NULL, profile, NULL), 0);
 	studio_run(&s, "resize", "{\"width\":100,\"height\":100,\"format\":\"png\"}", fd, NULL);
 	got = studio_output(&s, 0);
-	if (studio_difference(want, got) != 0)
-		fail_msg("%s: differs by %g", name, studio_difference(want, got));
+	most = studio_difference(want, got);        /* once: it streams from the file */
+	if (most != 0)
+		fail_msg("%s: differs by %g", name, most);
 	image_unref(want);
 	image_unref(got);
 	studio_done(&s);
@@ -80,7 +82,7 @@ TEST(resize_gives_the_pixels_of_vips_thumbnail)
 	expect_as_thumbnail(studio_with_alpha(900, 700), "alpha.webp", NULL);
 	expect_as_thumbnail(studio_grey(900, 700), "grey.jpg", NULL);
 	expect_as_thumbnail(studio_turned(studio_photo(900, 700), 5), "turned.jpg", NULL);
-	expect_as_thumbnail(studio_cmyk(900, 700), "cmyk.jpg", NULL);
+	expect_as_thumbnail(studio_cmyk(900, 700), "cmyk.jpg", "srgb");  /* libvips writes it with a profile */
 	photo = studio_photo(900, 700);
 	assert_int_equal(vips_icc_transform(photo, &p3, "p3", "input_profile", "srgb", NULL), 0);
 	image_unref(photo);

@@ -30,3 +30,14 @@ TEST(utf8_json_string_replaces_what_is_not_utf8)
 	assert_memory_equal(json_string_value(v), "a\xef\xbf\xbd\"\n\0\xc3\xa9", 9);
 	json_decref(v);
 }
+
+TEST(utf8_whole_leaves_out_a_character_that_is_cut_off)
+{
+	assert_int_equal(utf8_whole("", 0), 0);
+	assert_int_equal(utf8_whole("abc", 2), 2);
+	assert_int_equal(utf8_whole("a\xc3\xa9", 3), 3);
+	assert_int_equal(utf8_whole("a\xc3\xa9", 2), 1);
+	assert_int_equal(utf8_whole("\xf0\x9f\x93\xb7", 4), 4);
+	for (size_t n = 0; n < 4; n++)
+		assert_int_equal(utf8_whole("\xf0\x9f\x93\xb7", n), 0);
+}

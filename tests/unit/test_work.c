@@ -312,6 +312,47 @@ TEST(instances_made_later_look_at_what_their_needs_became)
 	assert_int_equal(j->state, JOB_PARTIAL);
 }
 
+TEST(a_retry_that_ends_in_the_batch_it_began_in_leaves_no_row)
+{
+	scoped(work_done) struct work w = { 0 };
+	struct wjob *j = job_of(&w, CHAIN, 2);
+
+	work_retry(j, inst_of(j, "a", 0));
+	give_up(&w, j, "a", 1);
+	check_state(j, "a", 0, SKIPPED);
+	assert_false(inst_of(j, "a", 0)->set_retry);
+	assert_true(inst_of(j, "a", 0)->drop_retry);
+}
+
+TEST(a_failure_and_a_success_in_one_batch_leave_no_dead_letter)
+{
+	scoped(work_done) struct work w = { 0 };
+	struct wjob *j = job_of(&w, CHAIN, 1);
+
+	work_fail(&w, j, inst_of(j, "a", 0), ERR_REJECT, "no");
+	succeed(&w, j, "a", 0);
+	assert_false(inst_of(j, "a", 0)->dead);
+	assert_true(inst_of(j, "a", 0)->revived);
+	check_state(j, "b", 0, QUEUED);
+}
+
+TEST(a_job_stays_stopped_by_the_other_of_two_failures)
+{
+	scoped(work_done) struct work w = { 0 };
+	struct wjob *j = job_of(&w, CHAIN, 3);
+
+	work_fail(&w, j, inst_of(j, "a", 0), ERR_REJECT, "no");
+	give_up(&w, j, "a", 1);
+	assert_int_equal(j->state, JOB_FAILED);
+	succeed(&w, j, "a", 1);
+	assert_int_equal(j->state, JOB_FAILED);
+	assert_int_equal(j->stopped_by, inst_of(j, "a", 0)->ordinal);
+	check_state(j, "a", 2, SKIPPED);
+	succeed(&w, j, "a", 0);
+	check_state(j, "a", 2, QUEUED);
+	assert_int_equal(j->state, JOB_RUNNING);
+}
+
 TEST(retries_wait_longer_each_time_and_never_longer_than_asked)
 {
 	scoped(work_done) struct work w = { 0 };

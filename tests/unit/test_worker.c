@@ -8,6 +8,7 @@
 #include "worker.h"
 
 #include <signal.h>
+#include <fcntl.h>
 #include <spawn.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,6 +26,7 @@ struct scene {
 	struct redis redis;
 	struct http_stub dispatcher;
 	unsigned reports, failures;     /* atomic */
+	bool refuses;                   /* a dispatcher that takes failures only */
 	struct conf conf;
 	struct sealer sealer;
 	struct worker worker;
@@ -46,8 +48,12 @@ static int dispatch(void *arg, const char *request, struct buf *head, struct buf
 
 	(void)head;
 	buf_puts(body, "{\"answers\":[");
-	for (unsigned i = 0; i < n; i++)
-		buf_puts(body, i ? ",\"accepted\"" : "\"accepted\"");
+	for (const char *p = request; (p = strstr(p, "\"run\":")); p++) {
+		const char *next = strstr(p + 1, "\"run\":"), *good = strstr(p, "\"succeeded\"");
+
+		buf_puts(body, body->text[body->len - 1] == '[' ? "" : ",");
+		buf_puts(body, s->refuses && good && (!next || good < next) ? "{\"refused\":\"data: not like that\"}" : "\"accepted\"");
+	}
 	buf_puts(body, "],\"answer\":\"go\"}");
 	bump(&s->reports, n);
 	bump(&s->failures, times(request, "\"status\":\"failed\""));
@@ -56,11 +62,19 @@ static int dispatch(void *arg, const char *request, struct buf *head, struct buf
 
 static bool start_redis(struct scene *s)
 {
-	const char *const argv[] = { "redis-server", "--port", "0", "--unixsocket", test_path("redis"), "--save", "",
+	/* It ends with us, however we end, and holds no pipe of ours open. */
+	const char *const argv[] = { "setpriv", "--pdeathsig", "KILL", "redis-server", "--port", "0", "--unixsocket", test_path("redis"), "--save", "",
 		"--dir", test_dir(), "--logfile", test_path("redis.log"), NULL };
+	posix_spawn_file_actions_t quiet;
 	struct err err;
+	int rc;
 
-	if (posix_spawnp(&s->redis_pid, "redis-server", NULL, NULL, (char *const *)(uintptr_t)argv, environ) != 0)
+	must(posix_spawn_file_actions_init(&quiet) == 0);
+	must(posix_spawn_file_actions_addopen(&quiet, 1, "/dev/null", O_WRONLY, 0) == 0);
+	must(posix_spawn_file_actions_addopen(&quiet, 2, "/dev/null", O_WRONLY, 0) == 0);
+	rc = posix_spawnp(&s->redis_pid, "setpriv", &quiet, NULL, (char *const *)(uintptr_t)argv, environ);
+	posix_spawn_file_actions_destroy(&quiet);
+	if (rc != 0)
 		return false;
 	s->redis_url = xasprintf("unix://%s", test_path("redis"));
 	redis_init(&s->redis, s->redis_url);
@@ -78,8 +92,10 @@ static void scene_open(struct scene *s, const char *slots)
 	struct err err;
 
 	memset(s, 0, sizeof *s);
-	if (!start_redis(s))
+	if (!start_redis(s)) {
+		print_message("skipped: no redis-server that starts\n");
 		skip();
+	}
 	http_stub_open(&s->dispatcher, dispatch, s);
 	redis = xasprintf("REDIS_URL=%s", s->redis_url);
 	data = xasprintf("PIXELFLEET_DATA_DIR=%s/data", test_dir());
@@ -150,6 +166,21 @@ TEST(threads_worker_runs_reports_and_acknowledges)
 	assert_true(worker_is_idle(&s.worker));
 	worker_stop(&s.worker);
 	assert_int_equal(length(&s, "pixelfleet:queue:io"), 0);
+	scene_close(&s);
+}
+
+TEST(threads_worker_tells_of_a_failure_when_its_result_is_refused)
+{
+	struct scene s;
+
+	scene_open(&s, "io=1");
+	s.refuses = true;
+	push(&s, JOB, "noop", "{}", 1);
+	wait_for(peek(&s.failures) == 1);
+	wait_for(length(&s, s.worker.running_key) == 0);
+	worker_drain_begin(&s.worker);
+	worker_stop(&s.worker);
+	assert_int_equal(length(&s, "pixelfleet:dlq:io"), 0);
 	scene_close(&s);
 }
 

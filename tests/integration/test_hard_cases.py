@@ -1,0 +1,180 @@
+"""What goes wrong between two of the parts, one case each: several reports of a step at once, a Redis that forgot
+or is full, dispatchers that come and go."""
+import threading
+import uuid
+
+from fleet import wait_for
+from pictures import names
+
+
+def report(job, ordinal, attempt=1, kind=None, **more):
+    """What a worker says of one execution; `kind`: of its failure."""
+    said = {"run": str(uuid.uuid4()), "job": job, "ordinal": ordinal, "attempt": attempt, "worker": "nobody-1-000000",
+            "started_at": "2026-01-02T03:04:05.678901Z", "ms": 1.5, **more}
+    if kind:
+        return {**said, "status": "failed", "error": {"kind": kind, "message": "no"}}
+    return {**said, "status": "succeeded"}
+
+
+def tell(fleet, *reports):
+    """One POST, so that one batch of the ledger has them all."""
+    return fleet.http("POST", "/internal/v1/results", list(reports), {"x-internal-token": fleet.token}).body["answers"]
+
+
+def rows(fleet, table):
+    return fleet.one(f"SELECT count(*) FROM pixelfleet.{table}")
+
+
+RETRIED = {"max_attempts": 3, "backoff_s": 0.1}
+
+
+def test_a_step_that_was_to_be_retried_when_another_stopped_the_job_leaves_nothing_due(fleet):
+    fleet.start_dispatcher()
+    job = fleet.submit([{"id": "a", "tool": "noop", "retry": RETRIED}], names(2))
+    assert tell(fleet, report(job, 0, kind="retry"), report(job, 1, kind="reject")) == ["accepted", "accepted"]
+    assert fleet.wait_end(job) == "failed"
+    assert fleet.steps(job) == {("a", 0): "skipped", ("a", 1): "failed"}
+    assert rows(fleet, "retry") == 0
+
+
+def test_a_step_that_failed_and_succeeded_at_once_has_succeeded_and_has_no_letter(fleet):
+    fleet.start_dispatcher()
+    job = fleet.submit([{"id": "a", "tool": "noop"}], names(1))
+    assert tell(fleet, report(job, 0, kind="reject"), report(job, 0)) == ["accepted", "accepted"]
+    assert fleet.wait_end(job) == "succeeded"
+    assert rows(fleet, "dead_letter") == 0
+    assert fleet.dead("io") == []
+
+
+def test_a_job_that_two_steps_failed_is_not_green_when_one_is_repaired(fleet):
+    fleet.start_dispatcher()
+    job = fleet.submit([{"id": "a", "tool": "noop"}], names(3))
+    tell(fleet, report(job, 0, kind="reject"), report(job, 1, kind="reject"))
+    assert fleet.wait_end(job) == "failed"
+    assert tell(fleet, report(job, 1, requeue=True)) == ["accepted"]
+    assert fleet.wait_end(job) == "failed"
+    assert fleet.steps(job) == {("a", 0): "failed", ("a", 1): "succeeded", ("a", 2): "skipped"}
+    tell(fleet, report(job, 0, requeue=True))
+    assert fleet.state(job) == "running"
+    tell(fleet, report(job, 2))
+    assert fleet.wait_end(job) == "succeeded"
+
+
+def test_the_letter_of_a_requeue_that_failed_is_listed_when_the_report_comes_again(fleet):
+    fleet.start_dispatcher()
+    job = fleet.submit([{"id": "a", "tool": "noop"}], names(1))
+    tell(fleet, report(job, 0, kind="reject"))
+    again = report(job, 0, kind="reject", requeue=True)
+    fleet.redis.delete("pixelfleet:dlq:io")             # somebody moved it to the queue
+    assert tell(fleet, again) == ["accepted"]
+    fleet.redis.delete("pixelfleet:dlq:io")             # as if the dispatcher had died before it pushed the fresh one
+    assert tell(fleet, again) == ["duplicate"]
+    assert [letter["task"]["attempt"] for letter in fleet.dead("io")] == [2]
+
+
+def test_a_letter_of_a_cancelled_job_goes_to_the_refused_with_the_reason(running):
+    job = running.submit({"on_failure": "continue", "steps": [
+        {"id": "a", "tool": "fail"}, {"id": "b", "tool": "sleep", "params": {"seconds": 300}, "needs": []}]}, names(1))
+    wait_for(lambda: len(running.dead("io")) == 1, what="a dead letter")
+    running.http("POST", f"/api/v1/jobs/{job}/cancel", {})
+    assert running.wait_end(job) == "cancelled"
+    running.redis.lmove("pixelfleet:dlq:io", "pixelfleet:queue:io", "RIGHT", "LEFT")
+    letter = wait_for(running.refused, what="it is with the refused")[0]
+    assert "cancelled" in letter["error"]["message"]
+    assert job in letter["raw"]
+    wait_for(lambda: running.held() == 0, what="nobody holds it")
+
+
+def test_a_backlog_is_fed_after_all_dispatchers_were_started_again(fleet):
+    fleet.settings["PIXELFLEET_QUEUE_WINDOW"] = 10
+    first = fleet.start_dispatcher()
+    job = fleet.submit([{"id": "a", "tool": "noop"}], names(50))
+    wait_for(lambda: rows(fleet, "backlog") == 40, what="40 steps in the backlog")
+    first.stop()
+    fleet.start_dispatcher()
+    fleet.start_worker("io=4")
+    assert fleet.wait_end(job) == "succeeded", fleet.explain(job)
+    assert rows(fleet, "backlog") == 0
+
+
+def test_tasks_that_wait_after_a_flush_are_pushed_once_only(fleet):
+    fleet.settings["PIXELFLEET_SCAN_INTERVAL_S"] = 1
+    dispatcher = fleet.start_dispatcher()
+    job = fleet.submit([{"id": "a", "tool": "noop"}], names(30))
+    wait_for(lambda: fleet.held() == 30, what="30 tasks wait")
+    fleet.redis.flushall()
+    dispatcher.wait_logged(r"ev=rebuild\.done lost=1 .*pushed=30", 30)
+    fleet.sql("UPDATE pixelfleet.step SET changed_at = changed_at - interval '1 minute'")
+    fleet.redis.rpop("pixelfleet:queue:io")             # so that a scan which has gone round shows
+    dispatcher.wait_logged(r"ev=rebuild\.done lost=0", 30)
+    assert re_pushed(dispatcher) == [1]
+    fleet.start_worker("io=4")
+    assert fleet.wait_end(job) == "succeeded", fleet.explain(job)
+
+
+def re_pushed(dispatcher):
+    """How many tasks each scan pushed that pushed any."""
+    return [int(line.split("pushed=")[1].split()[0]) for line in dispatcher.text().splitlines()
+            if "ev=rebuild.done lost=0" in line]
+
+
+def test_a_push_that_failed_is_made_up_for_at_once(fleet):
+    fleet.settings["PIXELFLEET_SCAN_INTERVAL_S"] = 600
+    fleet.start_dispatcher(env={"FAULT": "ledger.push=1"}, faults=True)
+    fleet.start_worker("io=4")
+    job = fleet.submit([{"id": "a", "tool": "noop"}], names(3))
+    assert fleet.wait_end(job, 10) == "succeeded", fleet.explain(job)
+
+
+def test_a_retry_of_letters_that_a_full_redis_refuses_hurts_nothing_else(running):
+    job = running.submit({"on_failure": "continue", "steps": [{"id": "a", "tool": "fail"}]}, names(5))
+    assert running.wait_end(job) == "failed"
+    wait_for(lambda: len(running.dead("io")) == 5, what="five letters")
+    running.redis.config_set("maxmemory", "1mb")
+    try:
+        for _ in range(3):
+            assert running.http("POST", "/api/v1/dlq/io/retry", {"all": True}, check=False).status >= 400
+    finally:
+        running.redis.config_set("maxmemory", "0")
+    assert running.http("GET", "/api/v1/dlq/io").body["total"] == 5
+    assert running.http("POST", "/api/v1/dlq/io/retry", {"all": True, "params": {"items": []}}).body == {"retried": 5}
+    running.wait_state(job, "succeeded")
+
+
+def test_what_a_dispatcher_took_before_anyone_knew_it_is_adopted(fleet):
+    fleet.settings["PIXELFLEET_DEAD_AFTER_MS"] = 2500
+    healthy = fleet.start_dispatcher()
+    healthy.process.send_signal(19)                     # SIGSTOP: the other one shall take it
+    doomed = fleet.start_dispatcher(env={"FAULT": "intake.taken=1"}, faults=True)
+    fleet.redis.pipeline().delete("pixelfleet:dispatchers").lpush(
+        "pixelfleet:jobs", '{"id": "orphan", "pipeline": {"steps": [{"id": "a", "tool": "noop"}]}, "images": ["http://p.invalid/1"]}'
+    ).execute()
+    wait_for(lambda: doomed.process.poll() is not None, what="it dies with the submission")
+    doomed.ended = True
+    healthy.process.send_signal(18)
+    assert wait_for(lambda: fleet.job_of("orphan"), 30, "it is adopted")
+    wait_for(lambda: not fleet.redis.keys("pixelfleet:taken:*"), what="nothing is left behind")
+
+
+def test_two_dispatchers_make_the_same_partitions_at_once(fleet):
+    fleet.start_dispatcher()
+    one, other = (fleet.services.postgres.connect(fleet.database) for _ in range(2))
+    problems = []
+
+    def make(connection):
+        try:
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT pixelfleet.make_partitions(now() + interval '70 days')")
+        except Exception as error:      # pylint: disable=broad-except
+            problems.append(str(error))
+
+    one.autocommit = False
+    make(one)
+    late = threading.Thread(target=make, args=(other,))
+    late.start()
+    wait_for(lambda: fleet.one("SELECT count(*) FROM pg_locks WHERE NOT granted") > 0, what="the other one waits")
+    one.commit()
+    late.join()
+    one.close()
+    other.close()
+    assert problems == []
