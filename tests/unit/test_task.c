@@ -177,7 +177,7 @@ TEST(report_of_a_failure_has_kind_message_and_signal)
 	error = json_object_get(report, "error");
 	assert_string_equal(json_string_value(json_object_get(report, "status")), "failed");
 	assert_string_equal(json_string_value(json_object_get(error, "kind")), "retry");
-	assert_string_equal(json_string_value(json_object_get(error, "message")), "broke at \xef\xbf\xbd\"x\"");
+	assert_string_equal(json_string_value(json_object_get(error, "message")), "broke at ?\"x\"");
 	assert_int_equal(json_integer_value(json_object_get(error, "signal")), 11);
 	json_decref(report);
 	task_result_done(&r);
