@@ -20,6 +20,7 @@
 #define PUSH_CHUNK   1000
 #define SETTLED_S    "10"       /* a scan leaves alone what was queued just now: it may be on its way */
 #define LETTERS_PAGE 500
+#define MARK         "pixelfleet:rebuilding"
 
 /* ---- which Redis, which PostgreSQL ---- */
 
@@ -60,6 +61,21 @@ int rebuild_is_needed(struct pg *pg, struct redis *redis, enum rebuild_why *ret,
 	return 0;
 }
 
+/* A mark that goes with everything else when Redis is emptied while it is filled. */
+static int mark_begin(struct dispatcher *d, struct redis *redis, struct err *err)
+{
+	return redis_command(redis, NULL, err, "SET " MARK " %s EX 3600", d->id);
+}
+
+static int mark_end(struct redis *redis, struct err *err)
+{
+	scoped(freeReplyObject_p) redisReply *gone = NULL;
+
+	if (redis_command(redis, &gone, err, "DEL " MARK) < 0)
+		return -1;
+	return gone->integer ? 0 : err_set(err, ERR_RETRY, "Redis was emptied again while its queues were made");
+}
+
 /* The epoch last: whoever sees it knows that the queues are complete. */
 static int write_identity(struct pg *pg, struct redis *redis, struct err *err)
 {
@@ -72,7 +88,7 @@ static int write_identity(struct pg *pg, struct redis *redis, struct err *err)
 		return -1;
 	timeline = xasprintf("%d", now.timeline);
 	if (pg_query(pg, NULL, err, "UPDATE fleet SET epoch = $1, redis_run_id = $2, system_identifier = $3, timeline = $4::int",
-			PG_VALUES(epoch, now.run_id, now.system, timeline)) < 0)
+			PG_VALUES(epoch, now.run_id, now.system, timeline)) < 0 || mark_end(redis, err) < 0)
 		return -1;
 	return redis_command(redis, NULL, err, "SET pixelfleet:epoch %s", epoch);
 }
@@ -232,7 +248,8 @@ static int push_all_missing(struct dispatcher *d, struct pg *pg, struct redis *r
 
 /* ---- dead letters ---- */
 
-static int relist_queue(struct dispatcher *d, struct pg *pg, struct redis *redis, const char *queue, struct err *err)
+/* But those that were put back and wait in a queue, or run: they would be listed twice when they fail again. */
+static int relist_queue(struct dispatcher *d, struct pg *pg, struct redis *redis, const char *queue, const struct taskset *set, struct err *err)
 {
 	scoped(free_p) char *most = xasprintf("%u", d->conf.dlq_max);
 	scoped(PQclear_p) PGresult *r = NULL;
@@ -245,12 +262,13 @@ static int relist_queue(struct dispatcher *d, struct pg *pg, struct redis *redis
 	for (int from = 0; from < rows; from += LETTERS_PAGE) {
 		scoped(work_done) struct work w = { 0 };
 		scoped(letters_free) struct letters l = { 0 };
-		int n = min_of(LETTERS_PAGE, rows - from);
-		scoped(free_p) struct want *which = xcalloc((size_t)n, sizeof *which);
+		struct want which[LETTERS_PAGE];
+		size_t n = 0;
 
-		for (int k = 0; k < n; k++)
-			which[k] = (struct want){ work_add_job(&w, pg_text(r, from + k, 0)), (int)pg_int(r, from + k, 1) };
-		if (letters_build(d, pg, &w, which, (size_t)n, &l, err) < 0 || letters_push(d, redis, &l, true, err) < 0)
+		for (int row = from; row < min_of(from + LETTERS_PAGE, rows); row++)
+			if (!taskset_has(set, pg_text(r, row, 0), (int)pg_int(r, row, 1)))
+				which[n++] = (struct want){ work_add_job(&w, pg_text(r, row, 0)), (int)pg_int(r, row, 1) };
+		if (letters_build(d, pg, &w, which, n, &l, err) < 0 || letters_push(d, redis, &l, true, err) < 0)
 			return -1;
 	}
 	return 0;
@@ -287,14 +305,14 @@ static int relist_refused(struct dispatcher *d, struct pg *pg, struct redis *red
 	return 0;
 }
 
-static int relist(struct dispatcher *d, struct pg *pg, struct redis *redis, struct err *err)
+static int relist(struct dispatcher *d, struct pg *pg, struct redis *redis, const struct taskset *set, struct err *err)
 {
 	scoped(PQclear_p) PGresult *r = NULL;
 
 	if (pg_query(pg, &r, err, "SELECT DISTINCT queue FROM dead_letter WHERE discarded_at IS NULL", PG_NONE) < 0)
 		return -1;
 	for (int row = 0; row < PQntuples(r); row++)
-		if (relist_queue(d, pg, redis, pg_text(r, row, 0), err) < 0)
+		if (relist_queue(d, pg, redis, pg_text(r, row, 0), set, err) < 0)
 			return -1;
 	return relist_refused(d, pg, redis, err);
 }
@@ -311,9 +329,9 @@ static int run_locked(struct dispatcher *d, struct pg *pg, struct redis *redis, 
 
 	if (why == REBUILD_LOST)
 		clock_sleep_ms(PARK_WAIT_MS);
-	if (read_redis(redis, &set, err) < 0 || read_backlog(pg, &set, err) < 0 ||
-	    push_all_missing(d, pg, redis, why == REBUILD_LOST || owed, &set, &pushed, err) < 0 || ((lost || owed) && relist(d, pg, redis, err) < 0) ||
-	    (lost && write_identity(pg, redis, err) < 0)) {
+	if ((lost && mark_begin(d, redis, err) < 0) || read_redis(redis, &set, err) < 0 || read_backlog(pg, &set, err) < 0 ||
+	    push_all_missing(d, pg, redis, why == REBUILD_LOST || owed, &set, &pushed, err) < 0 ||
+	    ((lost || owed) && relist(d, pg, redis, &set, err) < 0) || (lost && write_identity(pg, redis, err) < 0)) {
 		d->pushes_owed = true;
 		return -1;
 	}

@@ -6,7 +6,8 @@
 
 #include <sodium.h>
 
-#define JOB_AT    "{\"v\":1,\"job\":\""
+#define TASK_AT   "{\"v\":1,\"job\":\""
+#define LETTER_AT "{\"job\":\""          /* of a dead letter that was put back */
 #define ORDINAL   "\"ordinal\":"
 
 void taskset_done(struct taskset *s)
@@ -71,16 +72,22 @@ bool taskset_has(const struct taskset *s, const char *job, int ordinal)
 	return false;
 }
 
+static bool begins(const char *entry, size_t len, const char *with)
+{
+	return len > strlen(with) && memcmp(entry, with, strlen(with)) == 0;
+}
+
 void taskset_add_entry(struct taskset *s, const char *entry, size_t len)
 {
+	size_t skip = begins(entry, len, TASK_AT) ? strlen(TASK_AT) : begins(entry, len, LETTER_AT) ? strlen(LETTER_AT) : 0;
 	const char *at;
 	char job[37];
 
-	if (len < sizeof JOB_AT + 36 || memcmp(entry, JOB_AT, sizeof JOB_AT - 1) != 0)
+	if (!skip || len < skip + 37)
 		return;
 	at = memmem(entry, len, ORDINAL, sizeof ORDINAL - 1);
 	if (!at)
 		return;
-	snprintf(job, sizeof job, "%.36s", entry + sizeof JOB_AT - 1);
+	snprintf(job, sizeof job, "%.36s", entry + skip);
 	taskset_add(s, job, (int)strtol(at + sizeof ORDINAL - 1, NULL, 10));
 }

@@ -18,7 +18,7 @@ struct taskset {
 void taskset_done(struct taskset *s);
 void taskset_add(struct taskset *s, const char *job, int ordinal);
 bool taskset_has(const struct taskset *s, const char *job, int ordinal);
-/* The task of a list entry: an envelope. A dead letter is none: its step is not queued. */
+/* The task of a list entry: an envelope, or that in a dead letter that was put back. */
 void taskset_add_entry(struct taskset *s, const char *entry, size_t len);
 
 #endif

@@ -1,5 +1,6 @@
 """What goes wrong between two of the parts, one case each: several reports of a step at once, a Redis that forgot
 or is full, dispatchers that come and go."""
+import json
 import threading
 import uuid
 
@@ -178,3 +179,30 @@ def test_two_dispatchers_make_the_same_partitions_at_once(fleet):
     one.close()
     other.close()
     assert problems == []
+
+
+def test_a_database_that_only_reads_for_a_while_refuses_nobody(running):
+    others = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+    running.sql(f"ALTER DATABASE {running.database} SET default_transaction_read_only = on")
+    running.sql(others)
+    running.push({"id": "patient", "pipeline": {"steps": [{"id": "a", "tool": "noop"}]}, "images": names(2)})
+    running.dispatchers[0].wait_logged(r"read-only transaction 25006", 30)
+    running.sql(f"ALTER DATABASE {running.database} RESET default_transaction_read_only")
+    job = wait_for(lambda: running.job_of("patient"), 30, lambda: f"it is accepted; refused: {running.refused()}")
+    assert running.wait_end(job) == "succeeded"
+    assert running.refused() == []
+
+
+def test_a_letter_that_waits_to_run_again_is_not_listed_too_after_a_loss(fleet):
+    dispatcher = fleet.start_dispatcher()
+    job = fleet.submit({"on_failure": "continue", "steps": [{"id": "a", "tool": "fail"}]}, names(2))
+    tell(fleet, report(job, 0, kind="reject"), report(job, 1, kind="reject"))
+    wait_for(lambda: len(fleet.dead("io")) == 2, what="two letters")
+    fleet.redis.delete("pixelfleet:queue:io")
+    waiting = fleet.redis.lindex("pixelfleet:dlq:io", 0)
+    fleet.redis.lmove("pixelfleet:dlq:io", "pixelfleet:queue:io", "LEFT", "LEFT")
+    fleet.redis.delete("pixelfleet:epoch", "pixelfleet:dlq:io")
+    dispatcher.wait_logged(r"ev=rebuild\.done lost=1 found=1 ", 30)
+    assert [fleet.redis.lindex("pixelfleet:queue:io", 0)] == [waiting]
+    assert len(fleet.dead("io")) == 1
+    assert fleet.dead("io")[0]["item"] != json.loads(waiting)["item"]

@@ -76,3 +76,17 @@ def test_more_than_the_window_waits_in_postgresql_and_comes_in_order(fleet):
     fleet.start_worker()
     assert fleet.wait_end(job, 60) == "succeeded", fleet.explain(job)
     assert fleet.one("SELECT count(*) FROM pixelfleet.backlog") == 0
+
+
+def test_a_second_flush_while_the_queues_are_made_is_noticed(fleet):
+    dispatcher = fleet.start_dispatcher()
+    job = fleet.submit([{"id": "a", "tool": "noop"}], names(2000))
+    lost = fleet.submit({"on_failure": "continue", "steps": [{"id": "a", "tool": "noop", "queue": "other"}]}, names(300))
+    wait_for(lambda: fleet.held() == 2300, what="all tasks wait")
+    fleet.redis.flushall()
+    wait_for(lambda: fleet.redis.exists("pixelfleet:rebuilding"), what="the queues are being made", every=0.001)
+    fleet.redis.flushall()
+    dispatcher.wait_logged(r"emptied again", 30)
+    wait_for(lambda: fleet.held() == 2300, 30, "all tasks wait again")
+    fleet.start_worker("io=4,other=4")
+    assert {fleet.wait_end(job, 60), fleet.wait_end(lost, 60)} == {"succeeded"}

@@ -22,7 +22,7 @@ TEST(a_task_set_finds_what_was_added_and_nothing_else)
 	}
 }
 
-TEST(a_task_set_reads_envelopes_and_leaves_dead_letters)
+TEST(a_task_set_reads_envelopes_and_dead_letters)
 {
 	scoped(taskset_done) struct taskset s = { 0 };
 	static const char envelope[] = "{\"v\":1,\"job\":\"00000000-0000-7000-8000-000000000001\",\"step\":\"a\",\"item\":0,\"ordinal\":17,\"attempt\":1}";
@@ -32,6 +32,7 @@ TEST(a_task_set_reads_envelopes_and_leaves_dead_letters)
 	taskset_add_entry(&s, letter, sizeof letter - 1);
 	taskset_add_entry(&s, "", 0);
 	taskset_add_entry(&s, "not json", 8);
-	assert_int_equal(s.n, 1);
+	assert_int_equal(s.n, 2);
 	assert_true(taskset_has(&s, "00000000-0000-7000-8000-000000000001", 17));
+	assert_true(taskset_has(&s, "00000000-0000-7000-8000-000000000002", 1));
 }
