@@ -21,13 +21,13 @@ test: setup
 	$(Q)tests/run.sh
 
 unit:
-	$(Q)$(SUB) MODE=san run-unit
+	+$(Q)$(SUB) MODE=san run-unit
 threads:
-	$(Q)$(SUB) MODE=tsan run-threads
+	+$(Q)$(SUB) MODE=tsan run-threads
 integration:
-	$(Q)$(SUB) MODE=$(MODE) all
-	$(Q)$(SUB) MODE=faults all
-	$(Q)$(SUB) MODE=$(MODE) run-integration
+	+$(Q)$(SUB) MODE=$(MODE) all
+	+$(Q)$(SUB) MODE=faults all
+	+$(Q)$(SUB) MODE=$(MODE) run-integration
 
 run-unit: $(B)/unit
 	$(Q)env $(SAN_ENV) $(B)/unit $(if $(K),-k '$(K)')
@@ -40,10 +40,10 @@ run-integration: all
 
 # The programs add up their counters in the objects' folder when SIGTERM ends them.
 coverage: setup
-	$(Q)$(SUB) MODE=cov all build/cov/unit
+	+$(Q)$(SUB) MODE=cov all build/cov/unit
 	$(Q)find build/cov -name '*.gcda' -delete
 	-$(Q)build/cov/unit
-	-$(Q)$(SUB) MODE=cov run-integration
+	-+$(Q)$(SUB) MODE=cov run-integration
 	$(Q)tests/coverage.sh build/cov
 
 # A fuzz target is tests/fuzz/fuzz_NAME.c. It links what it calls, out of all objects.
@@ -52,10 +52,10 @@ FUZZ_S ?= 60
 HDRS   += $(wildcard tests/fuzz/*.h)
 
 replay:
-	$(Q)$(SUB) MODE=san run-replay
+	+$(Q)$(SUB) MODE=san run-replay
 fuzz:
 	$(Q)tests/setup.sh fuzz
-	$(Q)$(SUB) MODE=fuzz CC=clang run-fuzz
+	+$(Q)$(SUB) MODE=fuzz CC=clang run-fuzz
 
 run-replay: $(FUZZ:%=$(B)/fuzz_%)
 	$(Q)env $(SAN_ENV) tests/fuzz/replay.sh $(B) $(FUZZ)
@@ -84,7 +84,7 @@ $(B)/%.h.ok: %.h $(HDRS) $(B)/flags
 check-style: lint headers
 
 bench: setup
-	$(Q)$(SUB) MODE=rel all build/rel/plain_loop
+	+$(Q)$(SUB) MODE=rel all build/rel/plain_loop
 	$(Q)/usr/bin/python3 -B tests/bench/bench.py
 
 $(B)/tests/bench/%.o: cppflags += $(call pkgflags,vips)
@@ -95,7 +95,7 @@ $(B)/plain_loop: $(B)/tests/bench/plain_loop.o
 
 demo:
 	$(Q)tests/setup.sh demo
-	$(Q)$(SUB) MODE=rel all
+	+$(Q)$(SUB) MODE=rel all
 	$(Q)tests/demo/demo.sh
 
 .PHONY: setup test replay fuzz run-replay run-fuzz unit threads integration run-unit run-threads run-integration coverage lint headers \

@@ -186,7 +186,7 @@ typed "cp $demo/unbroken.jpg '$broken'"
 typed "redis-cli -p $redis_port LMOVE pixelfleet:dlq:io pixelfleet:queue:io RIGHT LEFT | cut -c 1-110"
 wait_for 'state_is succeeded'
 typed 'build/pixelfleet status demo'
-typed "psql -c \"SELECT item, image, step, a ->> 'name' AS name, (a ->> 'width') || 'x' || (a ->> 'height') AS size, a ->> 'bytes' AS bytes FROM (SELECT item, regexp_replace(image, '.*/', '') AS image, step, ordinal, jsonb_array_elements(artifacts) AS a FROM step_view WHERE step IN ('thumbs', 'square') AND item < 3) x ORDER BY ordinal\""
+typed "psql -c \"SELECT item, image, step, a ->> 'name' AS name, (a ->> 'width') || 'x' || (a ->> 'height') AS size, a ->> 'bytes' AS bytes FROM (SELECT item, regexp_replace(image, '.*/', '') AS image, step, ordinal, jsonb_array_elements(artifacts) AS a FROM step_view WHERE step IN ('thumbs', 'square') AND item < 3) x ORDER BY ordinal, name\""
 typed "psql -c \"SELECT data FROM step_view WHERE step = 'sum'\""
 
 heading 'The files'
