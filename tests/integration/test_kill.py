@@ -67,12 +67,12 @@ def submit_many(fleet, first, n):
 
 def test_a_dispatcher_killed_amid_5000_submissions_loses_and_doubles_none(fleet):
     fleet.settings["PIXELFLEET_DEAD_AFTER_MS"] = 3000
+    submit_many(fleet, 0, 5000)         # before anybody takes them, so that it dies amid them
     doomed = fleet.start_dispatcher()
+    wait_for(lambda: fleet.one("SELECT count(*) FROM pixelfleet.job") > 0, what="some were accepted", every=0.001)
+    doomed.kill9()
     fleet.start_dispatcher()
     fleet.start_worker("io=8")
-    submit_many(fleet, 0, 5000)
-    wait_for(lambda: fleet.one("SELECT count(*) FROM pixelfleet.job") > 500, what="some were accepted", every=0.005)
-    doomed.kill9()
     wait_for(lambda: fleet.one("SELECT count(*) FROM pixelfleet.job WHERE state = 'succeeded'") >= 5000, 90,
              lambda: f"all end; {fleet.sql('SELECT state::text, count(*) FROM pixelfleet.job GROUP BY 1')}")
     assert fleet.one("SELECT count(*) FROM pixelfleet.job") == 5000
