@@ -29,6 +29,7 @@ struct sub {
 	struct sub *next;
 	struct stream *stream;
 	char job[UUID_TEXT];            /* "": all */
+	char since[UUID_TEXT];          /* the least id of a job that was made after it came */
 	bool fresh;                     /* has not seen its first picture */
 };
 
@@ -181,6 +182,12 @@ static bool is_gone(const struct topic *w, bool complete)
 	return complete && !w->seen;
 }
 
+/* Open jobs are, and those that began and ended since it came. */
+static bool is_in_first_picture(const struct sub *s, const struct topic *w)
+{
+	return w->open || strcmp(w->id, s->since) >= 0;
+}
+
 /* Streams whose first picture can be sent get it; jobs that ended or are gone are let go.
  * complete: PostgreSQL was asked, not only one message read. */
 static void settle(struct events *e, bool complete)
@@ -190,8 +197,8 @@ static void settle(struct events *e, bool complete)
 			next = w->next;
 			if (w->text) {
 				EACH_SUB(e, &w->subs, s, !s->fresh || (s->fresh = false, tell_one(s, w->text)));
-				if (w->open && complete)
-					EACH_SUB(e, &e->all, s, !s->fresh || tell_all(s, w->text));
+				if (complete)
+					EACH_SUB(e, &e->all, s, !s->fresh || !is_in_first_picture(s, w) || tell_all(s, w->text));
 			}
 			if (is_gone(w, complete) || (w->text && !w->open))
 				end_subs(e, w);
@@ -476,6 +483,7 @@ void events_add(struct events *e, const char *job, struct stream *take_stream)
 
 	s->stream = take_stream;
 	s->fresh = true;
+	uuid_at(clock_wall_us() / 1000, s->since);
 	if (job)
 		memcpy(s->job, job, UUID_TEXT);
 	pthread_mutex_lock(&e->lock);
