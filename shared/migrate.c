@@ -49,6 +49,7 @@ int migrate_run(const char *database_url, FILE *to, struct err *err)
 	int rc = -1;
 
 	pg_init(&pg, database_url, NULL);
+	pg.patience_s = 0;      /* a big database takes its time */
 	if (pg_script(&pg, "SELECT pg_advisory_lock(" LOCK_KEY ")", err) == 0)
 		rc = run_locked(&pg, to, err);
 	pg_done(&pg);           /* and with the connection goes the lock */

@@ -1,15 +1,26 @@
 #include "pg.h"
 
+#include "clock.h"
+
+#include <errno.h>
 #include <math.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define READ_ONLY "25006"
+#define PATIENCE_S 60
+#define SLACK_MS   2000         /* the server's own limit comes first: its answer says what took so long */
+/* Both sides notice within half a minute when the other is gone without a word, so that neither waits on a
+ * dead connection nor keeps rows locked for one. */
+#define SESSION "-c search_path=pixelfleet,public -c TimeZone=UTC -c idle_in_transaction_session_timeout=15000 " \
+	"-c tcp_keepalives_idle=10 -c tcp_keepalives_interval=5 -c tcp_keepalives_count=3 -c tcp_user_timeout=20000 " \
+	"-c client_connection_check_interval=5000 -c statement_timeout="
 
 void pg_init(struct pg *pg, const char *url, const char *setup)
 {
-	*pg = (struct pg){ .url = xstrdup(url), .setup = setup };
+	*pg = (struct pg){ .url = xstrdup(url), .setup = setup, .patience_s = PATIENCE_S };
 }
 
 void pg_close(struct pg *pg)
@@ -69,30 +80,105 @@ static void ignore_notice(void *arg, const PGresult *r)
 
 int pg_connect(struct pg *pg, struct err *err)
 {
-	static const char *const names[] = { "dbname", "application_name", "options", "connect_timeout", "client_encoding", NULL };
-	const char *const values[] = { pg->url, "pixelfleet", "-c search_path=pixelfleet,public -c TimeZone=UTC -c statement_timeout=60000",
-		"5", "UTF8", NULL };
+	/* What stands before dbname, which may be a whole URL, is a default; what follows it is not the URL's to say. */
+	static const char *const names[] = { "keepalives_idle", "keepalives_interval", "keepalives_count", "tcp_user_timeout",
+		"dbname", "application_name", "options", "connect_timeout", "client_encoding", NULL };
+	char session[sizeof SESSION + 16];
+	const char *const values[] = { "10", "5", "3", "20000", pg->url, "pixelfleet", session, "5", "UTF8", NULL };
 
 	if (pg->conn && PQstatus(pg->conn) == CONNECTION_OK)
 		return 0;
 	pg_close(pg);
+	snprintf(session, sizeof session, SESSION "%u", pg->patience_s * 1000);
 	pg->conn = PQconnectdbParams(names, values, 1);
 	must(pg->conn != NULL);
-	if (PQstatus(pg->conn) != CONNECTION_OK)
+	if (PQstatus(pg->conn) != CONNECTION_OK || PQsetnonblocking(pg->conn, 1) < 0)
 		return fail(pg, err, NULL);
 	PQsetNoticeReceiver(pg->conn, ignore_notice, NULL);
 	pg->connects++;
 	return pg->setup ? pg_script(pg, pg->setup, err) : 0;
 }
 
+/* ---- waiting, but not for ever: a connection may be open and dead ---- */
+
+static int64_t limit(const struct pg *pg)
+{
+	return pg->patience_s ? clock_mono_ms() + (int64_t)pg->patience_s * 1000 + SLACK_MS : INT64_MAX;
+}
+
+static int wait_socket(struct pg *pg, short events, int64_t until_ms, struct err *err)
+{
+	for (;;) {
+		struct pollfd p = { .fd = PQsocket(pg->conn), .events = events };
+		int64_t left = until_ms == INT64_MAX ? 60000 : until_ms - clock_mono_ms();
+
+		if (left <= 0) {
+			snprintf(pg->sqlstate, sizeof pg->sqlstate, "08006");
+			pg_close(pg);
+			return err_set(err, ERR_RETRY, "postgresql: no answer within %u s", pg->patience_s + SLACK_MS / 1000);
+		}
+		if (poll(&p, 1, (int)min_of(left, (int64_t)60000)) < 0)
+			must(errno == EINTR);
+		else if (p.revents)
+			return PQconsumeInput(pg->conn) ? 0 : fail(pg, err, NULL);
+	}
+}
+
+/* All that was sent has left. */
+static int flush(struct pg *pg, int64_t until_ms, struct err *err)
+{
+	int r;
+
+	while ((r = PQflush(pg->conn)) == 1)
+		if (wait_socket(pg, POLLIN | POLLOUT, until_ms, err) < 0)
+			return -1;
+	return r < 0 ? fail(pg, err, NULL) : 0;
+}
+
+/* The next PQgetResult() does not wait. */
+static int await(struct pg *pg, int64_t until_ms, struct err *err)
+{
+	while (PQisBusy(pg->conn))
+		if (wait_socket(pg, POLLIN, until_ms, err) < 0)
+			return -1;
+	return 0;
+}
+
+/* All results of what was sent; the first error, or else the last of them. */
+static int collect(struct pg *pg, PGresult **ret, struct err *err)
+{
+	scoped(PQclear_p) PGresult *kept = NULL;
+	int64_t until_ms = limit(pg);
+
+	if (flush(pg, until_ms, err) < 0)
+		return -1;
+	for (;;) {
+		PGresult *r;
+
+		if (await(pg, until_ms, err) < 0)
+			return -1;
+		r = PQgetResult(pg->conn);
+		if (!r)
+			break;
+		if (kept && is_error(kept)) {
+			PQclear(r);
+			continue;
+		}
+		PQclear(kept);
+		kept = r;
+	}
+	if (!kept || is_error(kept))
+		return fail(pg, err, kept);
+	if (ret)
+		*ret = steal(&kept);
+	return 0;
+}
+
 int pg_script(struct pg *pg, const char *sql, struct err *err)
 {
-	scoped(PQclear_p) PGresult *r = NULL;
-
 	if (pg_connect(pg, err) < 0)
 		return -1;
-	r = PQexec(pg->conn, sql);
-	return !r || is_error(r) ? fail(pg, err, r) : 0;
+	return PQsendQuery(pg->conn, sql) ? collect(pg, NULL, err) : fail(pg, err, NULL);
 }
 
 /* The statement's name: its place in the list of prepared ones; *ret_new when it is not prepared yet. */
@@ -110,7 +196,6 @@ static void name_of(struct pg *pg, const char *sql, char name[16], bool *ret_new
 
 int pg_query(struct pg *pg, PGresult **ret, struct err *err, const char *sql, int n, const char *const *values)
 {
-	scoped(PQclear_p) PGresult *r = NULL;
 	char name[16];
 	bool is_new;
 
@@ -118,18 +203,15 @@ int pg_query(struct pg *pg, PGresult **ret, struct err *err, const char *sql, in
 		return -1;
 	name_of(pg, sql, name, &is_new);
 	if (is_new) {
-		scoped(PQclear_p) PGresult *p = PQprepare(pg->conn, name, sql, 0, NULL);
-
-		if (!p || is_error(p))
-			return fail(pg, err, p);
+		if (!PQsendPrepare(pg->conn, name, sql, 0, NULL))
+			return fail(pg, err, NULL);
+		if (collect(pg, NULL, err) < 0)
+			return -1;
 		pg->prepared[pg->nprepared++] = sql;
 	}
-	r = PQexecPrepared(pg->conn, name, n, values, NULL, NULL, 0);
-	if (!r || is_error(r))
-		return fail(pg, err, r);
-	if (ret)
-		*ret = steal(&r);
-	return 0;
+	if (!PQsendQueryPrepared(pg->conn, name, n, values, NULL, NULL, 0))
+		return fail(pg, err, NULL);
+	return collect(pg, ret, err);
 }
 
 int pg_send(struct pg *pg, struct err *err, const char *sql, int n, const char *const *values)
@@ -155,20 +237,31 @@ int pg_send(struct pg *pg, struct err *err, const char *sql, int n, const char *
 }
 
 /* Reads one statement's result and the NULL that ends it. */
-static PGresult *next_result(struct pg *pg)
+static int next_result(struct pg *pg, int64_t until_ms, PGresult **ret, struct err *err)
 {
-	PGresult *r = PQgetResult(pg->conn), *end = r ? PQgetResult(pg->conn) : NULL;
+	PGresult *r, *end;
 
-	must(end == NULL);
-	return r;
-}
-
-static int take(struct pg *pg, PGresult **ret, bool *failed, struct err *err)
-{
-	scoped(PQclear_p) PGresult *r = next_result(pg);
-
+	if (await(pg, until_ms, err) < 0)
+		return -1;
+	r = PQgetResult(pg->conn);
 	if (!r)
 		return fail(pg, err, NULL);             /* the connection is gone */
+	if (await(pg, until_ms, err) < 0) {
+		PQclear(r);
+		return -1;
+	}
+	end = PQgetResult(pg->conn);
+	must(end == NULL);
+	*ret = r;
+	return 0;
+}
+
+static int take(struct pg *pg, int64_t until_ms, PGresult **ret, bool *failed, struct err *err)
+{
+	scoped(PQclear_p) PGresult *r = NULL;
+
+	if (next_result(pg, until_ms, &r, err) < 0)
+		return -1;
 	if (is_error(r) && PQresultStatus(r) != PGRES_PIPELINE_ABORTED && !*failed) {
 		*failed = true;
 		fail(pg, err, r);
@@ -191,11 +284,23 @@ static int abandon(struct pg *pg, PGresult **results, size_t n)
 	return -1;
 }
 
+/* The answer to the end of the pipeline. */
+static int take_sync(struct pg *pg, int64_t until_ms, struct err *err)
+{
+	scoped(PQclear_p) PGresult *sync = NULL;
+
+	if (await(pg, until_ms, err) < 0)
+		return -1;
+	sync = PQgetResult(pg->conn);
+	return sync && PQresultStatus(sync) == PGRES_PIPELINE_SYNC && PQexitPipelineMode(pg->conn) ? 0 : fail(pg, err, NULL);
+}
+
 int pg_wait(struct pg *pg, PGresult **results, struct err *err)
 {
+	int64_t until_ms = limit(pg);
 	size_t n = pg->nsent;
 	bool failed = false;
-	PGresult *sync;
+	struct err other;
 
 	for (size_t i = 0; results && i < n; i++)
 		results[i] = NULL;
@@ -204,19 +309,17 @@ int pg_wait(struct pg *pg, PGresult **results, struct err *err)
 		return err_set(err, ERR_RETRY, "postgresql: the connection was lost");
 	if (!PQpipelineSync(pg->conn))
 		return fail(pg, err, NULL), abandon(pg, results, n);
+	if (flush(pg, until_ms, err) < 0)
+		return abandon(pg, results, n);
 	for (size_t i = 0; i < n; i++) {
-		if (pg->sent_prepare[i] && take(pg, NULL, &failed, err) < 0)
+		if (pg->sent_prepare[i] && take(pg, until_ms, NULL, &failed, err) < 0)
 			return abandon(pg, results, n);
-		if (take(pg, results ? &results[i] : NULL, &failed, err) < 0)
+		if (take(pg, until_ms, results ? &results[i] : NULL, &failed, err) < 0)
 			return abandon(pg, results, n);
 	}
-	sync = PQgetResult(pg->conn);
-	if (!sync || PQresultStatus(sync) != PGRES_PIPELINE_SYNC || !PQexitPipelineMode(pg->conn)) {
-		PQclear(sync);
-		return failed ? abandon(pg, results, n) : (fail(pg, err, NULL), abandon(pg, results, n));
-	}
-	PQclear(sync);
-	return failed ? abandon(pg, results, n) : 0;
+	if (take_sync(pg, until_ms, failed ? &other : err) < 0 || failed)
+		return abandon(pg, results, n);
+	return 0;
 }
 
 void pg_rollback(struct pg *pg)

@@ -15,6 +15,9 @@
  * Errors: a lost connection, and the SQLSTATE classes that pass by themselves (08 connection,
  * 40 rollback, 53 resources, 55 lock, 57 operator) are ERR_RETRY; the rest is ERR_REJECT.
  * `sqlstate` holds the last error's. A lost connection is closed and made again at the next use.
+ *
+ * Nothing waits for ever: the server ends a statement after `patience_s`, and when it says nothing at
+ * all, a few seconds later the connection counts as lost. So whether a COMMIT was done may be unknown.
  */
 #ifndef PG_H
 #define PG_H
@@ -29,6 +32,7 @@
 struct pg {
 	char *url;
 	const char *setup;              /* statements run at each connect; may be NULL */
+	unsigned patience_s;            /* longest a statement may take; 0: as long as it likes. Set before the first use */
 	PGconn *conn;                   /* NULL: not connected */
 	const char *prepared[PG_STATEMENTS];
 	size_t nprepared, nsent;
