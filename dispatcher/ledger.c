@@ -11,6 +11,7 @@
 
 #define BATCH_MAX       512     /* operations of one transaction */
 #define REPLAYS_MAX     20      /* after a deadlock or a serialization failure */
+#define BATCH_S         15      /* everybody waits for the ledger: on a dead connection not for long */
 
 struct ledger {
 	struct dispatcher *d;
@@ -89,12 +90,24 @@ static struct op *push_owed_op(const char *job)
 	return op;
 }
 
-/* No partition for the ids of now: housekeeping makes them ahead, but its database may have been away. */
-static bool made_partitions(struct ledger *l)
+/* No partition for these ids: housekeeping makes them ahead, but its database may have been away, and the clock that
+ * made the ids another one's. The time of an id is its first 48 bits; 24 of them are a matter of hours. */
+static bool made_partitions(struct ledger *l, struct op **ops, size_t n)
 {
+	const char *last = "";
 	struct err err;
 
-	return strcmp(l->pg.sqlstate, "23514") == 0 && pg_script(&l->pg, "SELECT make_partitions(now())", &err) == 0;
+	if (strcmp(l->pg.sqlstate, "23514") != 0)
+		return false;
+	for (size_t k = 0; k < n; k++) {
+		if (ops[k]->kind != OP_ACCEPT || strncmp(ops[k]->job, last, 6) == 0)
+			continue;
+		last = ops[k]->job;
+		if (pg_query(&l->pg, NULL, &err, "SELECT make_partitions(to_timestamp(('x' || left(replace($1, '-', ''), 12))::bit(48)::bigint / 1000.0))",
+				PG_VALUES(last)) < 0)
+			return false;
+	}
+	return *last != '\0';
 }
 
 static void decide(struct ledger *l, struct op **ops, size_t n, struct op **more)
@@ -106,7 +119,7 @@ static void decide(struct ledger *l, struct op **ops, size_t n, struct op **more
 		if (batch_run(l->d, &l->pg, &l->redis, ops, n, more, &err) == 0)
 			return;
 		metric_add(METRIC_LEDGER_FAILURES, 1);
-		if (tries < REPLAYS_MAX && (is_conflict(&l->pg) || (tries == 0 && made_partitions(l)))) {
+		if (tries < REPLAYS_MAX && (is_conflict(&l->pg) || (tries == 0 && made_partitions(l, ops, n)))) {
 			log_info("ledger.replay", "ops=%zu error=%s", n, log_quote(err.msg));
 			continue;
 		}
@@ -176,6 +189,7 @@ struct ledger *ledger_start(struct dispatcher *d)
 	l->last = &l->first;
 	must(pthread_mutex_init(&l->lock, NULL) == 0 && pthread_cond_init(&l->more, NULL) == 0);
 	pg_init(&l->pg, d->conf.database_url, BATCH_PG_SETUP);
+	l->pg.patience_s = BATCH_S;
 	redis_init(&l->redis, d->conf.redis_url);
 	must(pthread_create(&l->thread, NULL, run, l) == 0);
 	return l;

@@ -274,33 +274,48 @@ static int relist_queue(struct dispatcher *d, struct pg *pg, struct redis *redis
 	return 0;
 }
 
-static int relist_refusal(struct dispatcher *d, struct redis *redis, const PGresult *r, int row, struct err *err)
+/* How the letter begins, and the letter: two arguments of the script. */
+static void add_refusal(const PGresult *r, int row, char **argv)
 {
-	scoped(free_p) char *most = xasprintf("%u", d->conf.dlq_max), *begins = xasprintf("{\"id\":\"%s\",", pg_text(r, row, 0));
 	scoped(json_decref_p) json_t *problems = json_loads(pg_text(r, row, 3), 0, NULL);
 	scoped(buf_free) struct buf letter = { 0 };
-	const char *argv[] = { "pixelfleet:dlq:jobs", most, "again", begins, NULL };
 	size_t size;
 	unsigned char *bytes = PQunescapeBytea((const unsigned char *)pg_text(r, row, 2), &size);
 
 	must(bytes != NULL);
 	refusal_text(pg_text(r, row, 0), pg_text(r, row, 1), (const char *)bytes, size, problems, &letter);
 	PQfreemem(bytes);
-	argv[4] = letter.text;
-	return redis_script(redis, "dlq_add", 1, countof(argv), argv, NULL, NULL, err);
+	argv[0] = xasprintf("{\"id\":\"%s\",", pg_text(r, row, 0));
+	argv[1] = buf_take(&letter);
 }
 
-/* What was refused a moment ago, intake itself is about to list. */
+static int relist_refusals(struct dispatcher *d, struct redis *redis, const PGresult *r, int from, int to, struct err *err)
+{
+	scoped(free_p) char **argv = xcalloc(3 + 2 * (size_t)(to - from), sizeof *argv);
+	int argc = 3, rc;
+
+	argv[0] = xstrdup("pixelfleet:dlq:jobs"), argv[1] = xasprintf("%u", d->conf.dlq_max), argv[2] = xstrdup("again");
+	for (int row = from; row < to; row++, argc += 2)
+		add_refusal(r, row, argv + argc);
+	rc = redis_script(redis, "dlq_add", 1, argc, (const char **)argv, NULL, NULL, err);
+	for (int k = 0; k < argc; k++)
+		free(argv[k]);
+	return rc;
+}
+
+/* What was refused a moment ago, intake itself is about to list. The newest comes to the head. */
 static int relist_refused(struct dispatcher *d, struct pg *pg, struct redis *redis, struct err *err)
 {
 	scoped(free_p) char *most = xasprintf("%u", d->conf.dlq_max);
 	scoped(PQclear_p) PGresult *r = NULL;
+	int rows;
 
-	if (pg_query(pg, &r, err, "SELECT id::text, to_char(at, 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"'), submission, problems::text FROM refused "
-			"WHERE at < now() - interval '2 seconds' ORDER BY id DESC LIMIT $1::int", PG_VALUES(most)) < 0)
+	if (pg_query(pg, &r, err, "SELECT * FROM (SELECT id::text, to_char(at, 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"'), submission, problems::text "
+			"FROM refused WHERE at < now() - interval '2 seconds' ORDER BY id DESC LIMIT $1::int) newest ORDER BY id", PG_VALUES(most)) < 0)
 		return -1;
-	for (int row = PQntuples(r) - 1; row >= 0; row--)       /* the newest comes to the head */
-		if (relist_refusal(d, redis, r, row, err) < 0)
+	rows = PQntuples(r);
+	for (int from = 0; from < rows; from += LETTERS_PAGE)
+		if (relist_refusals(d, redis, r, from, min_of(from + LETTERS_PAGE, rows), err) < 0)
 			return -1;
 	return 0;
 }

@@ -1,13 +1,14 @@
 #!lua flags=allow-oom
 -- Puts letters at the head of a list that is kept short. KEYS: dlq. ARGV: most, "new" | "again", then pairs:
 -- how the letter begins, the letter. "again": only if no letter in the list begins so. Returns how many were cut off.
-local list = ARGV[2] == 'again' and redis.call('LRANGE', KEYS[1], 0, -1) or {}
-for k = 3, #ARGV, 2 do
-	local there = false
-	for i = 1, #list do
-		there = there or string.sub(list[i], 1, #ARGV[k]) == ARGV[k]
+local there = {}
+if ARGV[2] == 'again' then
+	for _, letter in ipairs(redis.call('LRANGE', KEYS[1], 0, -1)) do
+		there[string.match(letter, '^{"job":"[^"]*","step":"[^"]*","item":%-?%d+,') or string.match(letter, '^{"id":"[^"]*",') or ''] = true
 	end
-	if not there then
+end
+for k = 3, #ARGV, 2 do
+	if not there[ARGV[k]] then
 		redis.call('LPUSH', KEYS[1], ARGV[k + 1])
 	end
 end
