@@ -87,6 +87,15 @@ bench: setup
 	+$(Q)$(SUB) MODE=rel all build/rel/plain_loop
 	$(Q)/usr/bin/python3 -B tests/bench/bench.py
 
+recovery: setup
+	+$(Q)$(SUB) MODE=rel all
+	+$(Q)$(SUB) MODE=faults all
+	$(Q)/usr/bin/python3 -B tests/bench/recovery.py
+
+soak: setup
+	+$(Q)$(SUB) MODE=rel all
+	$(Q)/usr/bin/python3 -B tests/bench/soak.py
+
 $(B)/tests/bench/%.o: cppflags += $(call pkgflags,vips)
 $(B)/plain_loop: libs = $(call pkglibs,vips)
 $(B)/plain_loop: $(B)/tests/bench/plain_loop.o
@@ -99,4 +108,4 @@ demo:
 	$(Q)tests/demo/demo.sh
 
 .PHONY: setup test replay fuzz run-replay run-fuzz unit threads integration run-unit run-threads run-integration coverage lint headers \
-	check-style bench demo
+	check-style bench recovery soak demo
