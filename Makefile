@@ -22,14 +22,14 @@ CFLAGS.faults := -O1 -DFAULTS
 CFLAGS.san  := -O1 -fsanitize=address,undefined -fno-sanitize-recover=all -DFAULTS
 CFLAGS.fuzz := -O1 -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all -DFAULTS
 CFLAGS.tsan := -O1 -fsanitize=thread -DFAULTS
-CFLAGS.cov  := -O0 --coverage -fprofile-update=atomic -DFAULTS
+CFLAGS.cov  := -O0 --coverage -fprofile-update=atomic -DFAULTS -DCOVERAGE
 LDFLAGS.rel := -pie -Wl,-z,relro,-z,now
 VERSION := 0.1.0
 
 base_pkgs       := jansson libsodium hiredis
 shared_pkgs     := $(base_pkgs) libcurl libpq
 dispatcher_pkgs := $(shared_pkgs) libmicrohttpd
-runner_pkgs     := vips $(base_pkgs)
+runner_pkgs     := vips libseccomp $(base_pkgs)
 
 cflags  := -std=gnu11 -g -fno-omit-frame-pointer $(WARN) $(CFLAGS.$(MODE)) $(CFLAGS)
 cppflags:= -D_GNU_SOURCE -DVERSION='"$(VERSION)"' -Ishared -Iworker -Idispatcher -Itests/unit $(CPPFLAGS)
@@ -70,7 +70,7 @@ $(B)/pixelfleet-dispatcher: libs = $(call pkglibs,$(dispatcher_pkgs))
 $(B)/pixelfleet-worker:     libs = $(call pkglibs,$(shared_pkgs))
 $(B)/pixelfleet-runner:     libs = $(call pkglibs,$(runner_pkgs))
 $(B)/pixelfleet:            libs = $(call pkglibs,$(shared_pkgs))
-$(B)/unit:                  libs = $(call pkglibs,$(dispatcher_pkgs) vips cmocka)
+$(B)/unit:                  libs = $(call pkglibs,$(dispatcher_pkgs) vips libseccomp cmocka)
 
 $(PROGRAMS:%=$(B)/%) $(B)/unit:
 	$(call say,LINK)

@@ -1,5 +1,6 @@
 /* api_catalogue.c - what there is: routes, tools, queues, workers. */
 #include "fleet.h"
+#include "outage.h"
 #include "request.h"
 #include "tools.h"
 
@@ -31,13 +32,15 @@ void api_tools(struct request *req)
 
 void api_queues(struct request *req)
 {
-	json_t *list;
+	scoped(json_decref_p) json_t *list = NULL;
+	json_t *breakers;
 	struct err err;
 
-	if (fleet_queues(request_redis(req), request_pg(req), &list, &err) < 0)
+	if (fleet_queues(request_redis(req), request_pg(req), &list, &err) < 0 ||
+	    outage_describe(req->d, request_pg(req), list, &breakers, &err) < 0)
 		answer_err(req, 503, &err);
 	else
-		answer_json(req, 200, json_pack("{s:o}", "queues", list));
+		answer_json(req, 200, json_pack("{s:O, s:o}", "queues", list, "breakers", breakers));
 }
 
 void api_workers(struct request *req)

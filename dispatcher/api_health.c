@@ -1,4 +1,5 @@
 /* api_health.c - health, ready, metrics. */
+#include "breaker.h"
 #include "clock.h"
 #include "fleet.h"
 #include "metrics.h"
@@ -7,6 +8,7 @@
 #include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define FRESH_MS  5000
@@ -123,6 +125,21 @@ static void print_queues(struct buf *to, const json_t *queues)
 	}
 }
 
+/* 0: closed, but there were faults lately. */
+static void print_breakers(const struct dispatcher *d, struct buf *to)
+{
+	size_t n;
+	scoped(free_p) struct breaker *all = breakers_all(d->breakers, &n);
+
+	buf_puts(to, "# HELP pixelfleet_breaker_open whether the circuit of a backend is open, so that steps wait for it\n"
+		"# TYPE pixelfleet_breaker_open gauge\n");
+	for (size_t i = 0; i < n; i++) {
+		buf_puts(to, "pixelfleet_breaker_open{backend=\"");
+		label(to, all[i].name);
+		buf_printf(to, "\"} %d\n", all[i].state != BREAKER_CLOSED);
+	}
+}
+
 static void gauge(struct buf *to, const char *name, const char *help, double value)
 {
 	buf_printf(to, "# HELP %s %s\n# TYPE %s gauge\n%s %.15g\n", name, help, name, name, value);
@@ -155,6 +172,7 @@ void api_metrics(struct request *req)
 	struct buf text = { 0 };
 
 	metrics_print(&text);
+	print_breakers(req->d, &text);
 	print_fleet(req, &text);
 	answer_bytes(req, 200, "text/plain; version=0.0.4; charset=utf-8", &text);
 }

@@ -6,8 +6,10 @@
 #include "batch.h"
 
 #include "batch_write.h"
+#include "breaker.h"
 #include "clock.h"
 #include "deadletter.h"
+#include "death.h"
 #include "defstore.h"
 #include "fault.h"
 #include "load.h"
@@ -21,6 +23,7 @@
 #define FIRST_CHUNK 1000        /* instances made with the job itself */
 #define NEXT_CHUNK  5000
 #define DEATHS_MAX  3
+#define PUT_OFF_S   1.0
 
 /* ---- accepting ---- */
 
@@ -192,13 +195,50 @@ static unsigned max_attempts(struct wjob *j, int ordinal)
 	return j->def->nodes[definition_node(j->def, j->items, ordinal, &item)].max_attempts;
 }
 
-static void apply_failure(struct work *w, struct wjob *j, struct inst *i, struct op *op)
+/* The backend's fault, or not even tried: the attempt does not count. */
+static bool is_pardoned(struct dispatcher *d, const struct report *r)
+{
+	return r->kind == ERR_RETRY && r->backend && !r->answered &&
+		(r->deferred || breakers_pardon(d->breakers, r->backend, clock_mono_ms()));
+}
+
+static void put_off(struct dispatcher *d, struct wjob *j, struct inst *i, struct op *op)
+{
+	const struct report *r = &op->report;
+
+	/* while it is open the breaker says when; else it shall not come back at once */
+	work_put_off(j, i, r->backend, r->message, breakers_is_open(d->breakers, r->backend) ? 0 : PUT_OFF_S);
+	op->uncharged = true;
+}
+
+/* A runner that died of a signal took only itself along, but what kills is the step, as when a worker dies. */
+static bool is_poison(struct inst *i, const struct report *r)
+{
+	if (r->kind != ERR_RETRY || !r->signal)
+		return false;
+	i->deaths++;
+	i->dirty = true;
+	return i->deaths >= DEATHS_MAX;
+}
+
+static void fail_as_poison(struct work *w, struct wjob *j, struct inst *i, const char *last)
+{
+	scoped(free_p) char *message = xasprintf("poison: %d workers or runners died while they ran this step, the last: %s",
+		i->deaths, last);
+
+	work_fail(w, j, i, ERR_REJECT, message);
+}
+
+static void apply_failure(struct dispatcher *d, struct work *w, struct wjob *j, struct inst *i, struct op *op)
 {
 	const struct report *r = &op->report;
 
 	op->status = OP_ACCEPTED;
 	op->attempt = r->attempt;
-	if (r->attempt != i->attempt || (i->state != STEP_QUEUED && !(i->state == STEP_FAILED && r->is_requeue))) {
+	op->uncharged = false;
+	if (i->state == STEP_QUEUED && r->attempt == i->attempt && r->pass != i->pass) {
+		op->status = OP_STALE;          /* it was put off since, and has been pushed again */
+	} else if (r->attempt != i->attempt || (i->state != STEP_QUEUED && !(i->state == STEP_FAILED && r->is_requeue))) {
 		/* a requeue that failed counted the attempt up before its letter was, maybe not, pushed */
 		i->relist = i->state == STEP_FAILED && (r->attempt == i->attempt || (r->is_requeue && r->attempt + 1 == i->attempt));
 		op->status = i->state == STEP_RETRYING || i->relist ? OP_DUPLICATE : OP_STALE;
@@ -209,6 +249,10 @@ static void apply_failure(struct work *w, struct wjob *j, struct inst *i, struct
 		i->attempt++;
 		op->attempt = i->attempt;
 		work_fail(w, j, i, r->kind, r->message);
+	} else if (is_pardoned(d, r)) {
+		put_off(d, j, i, op);
+	} else if (is_poison(i, r)) {
+		fail_as_poison(w, j, i, r->message);
 	} else if (r->kind == ERR_RETRY && (unsigned)i->attempt < max_attempts(j, i->ordinal)) {
 		work_retry(j, i);
 		metric_add(METRIC_RETRIES, 1);
@@ -217,7 +261,7 @@ static void apply_failure(struct work *w, struct wjob *j, struct inst *i, struct
 	}
 }
 
-static void apply_report(struct work *w, struct wjob *j, struct inst *i, struct op *op)
+static void apply_report(struct dispatcher *d, struct work *w, struct wjob *j, struct inst *i, struct op *op)
 {
 	metric_add(METRIC_REPORTS, 1);
 	if (!i) {
@@ -225,7 +269,7 @@ static void apply_report(struct work *w, struct wjob *j, struct inst *i, struct 
 		return;
 	}
 	if (op->report.failed)
-		apply_failure(w, j, i, op);
+		apply_failure(d, w, j, i, op);
 	else
 		apply_success(w, j, i, op);
 	metric_add(METRIC_REPORTS_DUPLICATE, op->status == OP_DUPLICATE);
@@ -234,8 +278,10 @@ static void apply_report(struct work *w, struct wjob *j, struct inst *i, struct 
 
 static void apply_death(struct work *w, struct wjob *j, struct inst *i, struct op *op)
 {
-	scoped(free_p) char *message = NULL;
-
+	if (op->was_charged) {          /* all that is left to say is whether it may run again */
+		op->status = i && i->state == STEP_FAILED && i->deaths >= DEATHS_MAX ? OP_POISON : OP_ACCEPTED;
+		return;
+	}
 	op->status = OP_STALE;
 	if (!i || i->attempt != op->attempt || (i->state != STEP_QUEUED && i->state != STEP_FAILED))
 		return;
@@ -245,8 +291,7 @@ static void apply_death(struct work *w, struct wjob *j, struct inst *i, struct o
 	op->status = OP_ACCEPTED;
 	if (i->deaths < DEATHS_MAX)
 		return;
-	message = xasprintf("poison: %d workers died while they ran this step, the last was %s", i->deaths, op->text);
-	work_fail(w, j, i, ERR_REJECT, message);
+	fail_as_poison(w, j, i, op->text);
 	op->status = OP_POISON;
 }
 
@@ -267,7 +312,7 @@ static void apply_cancel(struct work *w, struct wjob *j, struct op *op)
 		work_stop(w, j, op->kind == OP_CANCEL ? SKIP_CANCELLED : SKIP_DEADLINE, -1);
 }
 
-static void apply(struct work *w, struct op *op)
+static void apply(struct dispatcher *d, struct work *w, struct op *op)
 {
 	struct wjob *j = is_about_existing(op) ? work_job(w, op->job) : NULL;
 	struct inst *i = j && j->def ? work_inst(j, op->ordinal) : NULL;
@@ -282,15 +327,17 @@ static void apply(struct work *w, struct op *op)
 	case OP_MAKE:
 		break;
 	case OP_REPORT:
-		apply_report(w, j, i, op);
+		apply_report(d, w, j, i, op);
 		break;
 	case OP_CANCEL:
 	case OP_DEADLINE:
 		apply_cancel(w, j, op);
 		break;
 	case OP_RETRY_DUE:
-		if (i && i->state == STEP_RETRYING)
-			work_requeue_due(j, i);
+		if (i && i->state == STEP_RETRYING && i->attempt == op->attempt && i->pass == op->pass) {
+			work_requeue_due(j, i, !op->uncharged);
+			i->probe = op->probe;
+		}
 		op->status = OP_ACCEPTED;
 		break;
 	case OP_DEATH:
@@ -376,10 +423,11 @@ static int transact(struct dispatcher *d, struct pg *pg, struct work *w, struct 
 		return -1;
 	accept_all(w, ops, n);
 	gather_wants(w, ops, n);
-	if (load_wants(pg, w, err) < 0)
+	if (load_wants(pg, w, err) < 0 || deaths_find_charged(pg, ops, n, err) < 0)
 		return -1;
+	breakers_judging(d->breakers);
 	for (size_t k = 0; k < n; k++)
-		apply(w, ops[k]);
+		apply(d, w, ops[k]);
 	if (settle(pg, w, err) < 0 || make_chunks(pg, w, ops, n, err) < 0)
 		return -1;
 	work_end_jobs(w);
@@ -388,6 +436,27 @@ static int transact(struct dispatcher *d, struct pg *pg, struct work *w, struct 
 		return err_set(err, ERR_RETRY, "fault: the connection is gone before the commit");
 	}
 	return write_all(d, pg, w, ops, n, err);
+}
+
+/* What accepted reports say of backends; only now, when they count for good. */
+static void tell_breakers(struct dispatcher *d, struct op **ops, size_t n)
+{
+	for (size_t k = 0; k < n; k++) {
+		const struct report *r = &ops[k]->report;
+
+		if (ops[k]->kind != OP_REPORT || !r->backend || ops[k]->status != OP_ACCEPTED)
+			continue;
+		if (r->answered || !r->failed) {
+			breakers_answer(d->breakers, r->backend, clock_mono_ms());
+		} else if (r->deferred) {
+			breakers_deferral(d->breakers, r->backend, clock_mono_ms());
+			metric_add(METRIC_BREAKER_DEFERRALS, 1);
+		} else {
+			breakers_fault(d->breakers, r->backend, r->message, r->is_probe, clock_mono_ms());
+			metric_add(METRIC_BREAKER_FAULTS, 1);
+			metric_add(METRIC_BREAKER_PARDONS, ops[k]->uncharged);
+		}
+	}
 }
 
 static void name_states(struct work *w, struct op **ops, size_t n)
@@ -435,6 +504,7 @@ int batch_run(struct dispatcher *d, struct pg *pg, struct redis *redis, struct o
 		return -1;
 	}
 	fault_die("ledger.committed");
+	tell_breakers(d, ops, n);
 	metric_progress();
 	metric_batch(n, (double)(clock_mono_us() - began) / 1000);
 	count_metrics(&w, ops, n);

@@ -19,7 +19,8 @@ static int push_tasks(struct dispatcher *d, struct pg *pg, struct redis *redis, 
 	int rc = 0;
 
 	for (size_t k = 0; k < n; k++)
-		out[k] = (struct outgoing){ .job = list[k].job, .ordinal = list[k].inst->ordinal, .attempt = list[k].inst->attempt };
+		out[k] = (struct outgoing){ .job = list[k].job, .ordinal = list[k].inst->ordinal, .attempt = list[k].inst->attempt,
+			.pass = list[k].inst->pass, .probe = list[k].inst->probe };
 	if (n && envelopes_build(d, pg, out, n, err) < 0)
 		rc = -1;
 	if (rc == 0 && n && fault("ledger.push"))
@@ -51,7 +52,7 @@ static int push_letters(struct dispatcher *d, struct pg *pg, struct redis *redis
 	}
 	rc = letters_build(d, pg, w, which, n, &l, err);
 	free(which);
-	return rc < 0 ? -1 : letters_push(d, redis, &l, again, err);
+	return rc < 0 ? -1 : letters_push(d, pg, redis, &l, again, err);
 }
 
 /* A late success takes its letter out of the list; after a requeue it is not there any more. */

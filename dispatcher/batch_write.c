@@ -1,6 +1,7 @@
 #include "batch_write.h"
 
 #include "clock.h"
+#include "death.h"
 #include "metrics.h"
 #include "queues.h"
 
@@ -189,6 +190,13 @@ static int send_steps(struct pg *pg, struct work *w, struct err *err)
 		"ms, artifacts, data) WHERE s.job = u.job AND s.ordinal = u.ordinal", err);
 }
 
+static const char *queue_of(const struct wjob *j, int ordinal)
+{
+	int item;
+
+	return j->def->nodes[definition_node(j->def, j->items, ordinal, &item)].queue;
+}
+
 static void add_retry(struct table *t, struct wjob *j, struct inst *i)
 {
 	char seconds[32];
@@ -199,6 +207,9 @@ static void add_retry(struct table *t, struct wjob *j, struct inst *i)
 	pg_array_word(&t->columns[0], j->id);
 	pg_array_int(&t->columns[1], i->ordinal);
 	pg_array_word(&t->columns[2], seconds);
+	pg_array_text(&t->columns[3], i->backend);
+	pg_array_text(&t->columns[4], i->why);
+	pg_array_text(&t->columns[5], i->backend ? queue_of(j, i->ordinal) : NULL);
 	t->rows++;
 }
 
@@ -220,18 +231,34 @@ static int send_retries(struct pg *pg, struct work *w, struct err *err)
 	if (table_send(&drop, pg, "DELETE FROM retry r USING unnest($1::uuid[], $2::int[]) u(job, ordinal) "
 			"WHERE r.job = u.job AND r.ordinal = u.ordinal", err) < 0)
 		return -1;
-	table_begin(&set, 3);
+	table_begin(&set, 6);
 	each_dirty(w, &set, add_retry);
-	return table_send(&set, pg, "INSERT INTO retry (job, ordinal, due_at) SELECT job, ordinal, clock_timestamp() + seconds * interval '1 second' "
-		"FROM unnest($1::uuid[], $2::int[], $3::float8[]) u(job, ordinal, seconds) "
-		"ON CONFLICT (job, ordinal) DO UPDATE SET due_at = excluded.due_at", err);
+	return table_send(&set, pg, "INSERT INTO retry (job, ordinal, due_at, backend, reason, queue) SELECT job, ordinal, "
+		"clock_timestamp() + seconds * interval '1 second', backend, reason, queue "
+		"FROM unnest($1::uuid[], $2::int[], $3::float8[], $4::text[], $5::text[], $6::text[]) u(job, ordinal, seconds, backend, reason, queue) "
+		"ON CONFLICT (job, ordinal) DO UPDATE SET due_at = excluded.due_at, backend = excluded.backend, reason = excluded.reason, "
+		"queue = excluded.queue", err);
 }
 
-static const char *queue_of(const struct wjob *j, int ordinal)
+static void add_pass(struct table *t, struct wjob *j, struct inst *i)
 {
-	int item;
+	if (!i->backend)
+		return;
+	pg_array_word(&t->columns[0], j->id);
+	pg_array_int(&t->columns[1], i->ordinal);
+	pg_array_int(&t->columns[2], i->pass);
+	t->rows++;
+}
 
-	return j->def->nodes[definition_node(j->def, j->items, ordinal, &item)].queue;
+/* A statement of its own: of most batches there is nothing to say. */
+static int send_passes(struct pg *pg, struct work *w, struct err *err)
+{
+	scoped(table_done) struct table t = { 0 };
+
+	table_begin(&t, 3);
+	each_dirty(w, &t, add_pass);
+	return table_send(&t, pg, "UPDATE step s SET pass = u.pass FROM unnest($1::uuid[], $2::int[], $3::smallint[]) u(job, ordinal, pass) "
+		"WHERE s.job = u.job AND s.ordinal = u.ordinal", err);
 }
 
 static void add_dead(struct table *t, struct wjob *j, struct inst *i)
@@ -306,18 +333,6 @@ static int send_artifacts(struct pg *pg, struct work *w, struct err *err)
 		"ON CONFLICT DO NOTHING", err);
 }
 
-/* A run id for a death, the same whoever of the dispatchers saw it. */
-static void death_run(const struct op *op, char text[37])
-{
-	scoped(free_p) char *what = xasprintf("%s %s %d %d", op->text, op->job, op->ordinal, op->attempt);
-	uint8_t h[16];
-	char hex[33];
-
-	crypto_generichash(h, sizeof h, (const uint8_t *)what, strlen(what), NULL, 0);
-	sodium_bin2hex(hex, sizeof hex, h, sizeof h);
-	snprintf(text, 37, "%.8s-%.4s-%.4s-%.4s-%.12s", hex, hex + 8, hex + 12, hex + 16, hex + 20);
-}
-
 static void add_attempt(struct table *t, const struct op *op)
 {
 	const struct report *r = &op->report;
@@ -349,8 +364,9 @@ static int send_attempts(struct pg *pg, struct op **ops, size_t n, struct err *e
 	table_begin(&t, 11);
 	for (size_t k = 0; k < n; k++) {
 		const struct op *op = ops[k];
-		bool failed = op->kind == OP_REPORT && op->report.failed && op->status == OP_ACCEPTED && op->report.kind != ERR_CANCEL;
-		bool died = op->kind == OP_DEATH && (op->status == OP_ACCEPTED || op->status == OP_POISON);
+		bool failed = op->kind == OP_REPORT && op->report.failed && op->status == OP_ACCEPTED && op->report.kind != ERR_CANCEL &&
+			!op->uncharged;
+		bool died = op->kind == OP_DEATH && !op->was_charged && (op->status == OP_ACCEPTED || op->status == OP_POISON);
 
 		if (failed || died)
 			add_attempt(&t, op);
@@ -417,7 +433,7 @@ static int send_backlog(struct dispatcher *d, struct pg *pg, struct work *w, str
 		const struct wjob *j = list[k].job;
 		struct inst *i = list[k].inst;
 
-		if (queues_reserve(d->queues, queue_of(j, i->ordinal), j->high))
+		if (queues_reserve(d->queues, queue_of(j, i->ordinal), j->high || i->probe))
 			continue;
 		i->push = false;
 		pg_array_text(&t.columns[0], queue_of(j, i->ordinal));
@@ -432,7 +448,7 @@ static int send_backlog(struct dispatcher *d, struct pg *pg, struct work *w, str
 int write_all(struct dispatcher *d, struct pg *pg, struct work *w, struct op **ops, size_t n, struct err *err)
 {
 	if (send_new_jobs(pg, ops, n, w, err) < 0 || send_steps(pg, w, err) < 0 || send_jobs(pg, w, err) < 0 ||
-	    send_retries(pg, w, err) < 0 || send_dead(pg, w, err) < 0 || send_artifacts(pg, w, err) < 0 ||
+	    send_passes(pg, w, err) < 0 || send_retries(pg, w, err) < 0 || send_dead(pg, w, err) < 0 || send_artifacts(pg, w, err) < 0 ||
 	    send_attempts(pg, ops, n, err) < 0 || send_refused(pg, ops, n, err) < 0 || send_letter_changes(pg, ops, n, err) < 0 ||
 	    send_backlog(d, pg, w, err) < 0 || pg_send(pg, err, "COMMIT", PG_NONE) < 0) {
 		pg_close(pg);           /* half a pipeline is under way */

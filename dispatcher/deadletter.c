@@ -28,6 +28,8 @@ static void write_letter(const PGresult *r, int row, struct outgoing *o, const s
 {
 	scoped(buf_free) struct buf b = { 0 };
 
+	snprintf(to->job, sizeof to->job, "%s", o->job->id);
+	to->ordinal = o->ordinal;
 	buf_printf(&b, "{\"job\":\"%s\",\"step\":\"%s\",\"item\":%d,", o->job->id, n->id, item);
 	to->begins = xstrndup(b.text, b.len);
 	buf_printf(&b, "\"tool\":\"%s\",\"queue\":\"%s\",\"error\":{\"kind\":\"%s\",\"message\":", n->tool->name, n->queue, pg_text(r, row, 3));
@@ -109,7 +111,31 @@ static size_t run_end(const struct letters *l, size_t from)
 	return k;
 }
 
-int letters_push(struct dispatcher *d, struct redis *redis, const struct letters *l, bool again, struct err *err)
+/* Another dispatcher may revive or discard a letter while it is on its way here to the list: it looked there for what
+ * it had to take out, and found nothing. */
+static int take_gone(struct pg *pg, struct redis *redis, const struct letters *l, struct err *err)
+{
+	scoped(buf_free) struct buf jobs = { 0 }, ordinals = { 0 };
+	scoped(PQclear_p) PGresult *r = NULL;
+	scoped(free_p) struct letter *gone = NULL;
+
+	pg_array_begin(&jobs), pg_array_begin(&ordinals);
+	for (size_t k = 0; k < l->n; k++) {
+		pg_array_word(&jobs, l->list[k].job);
+		pg_array_int(&ordinals, l->list[k].ordinal);
+	}
+	pg_array_end(&jobs), pg_array_end(&ordinals);
+	if (pg_query(pg, &r, err, "SELECT u.n - 1 FROM unnest($1::uuid[], $2::int[]) WITH ORDINALITY u(job, ordinal, n) WHERE NOT EXISTS "
+			"(SELECT FROM dead_letter l WHERE l.job = u.job AND l.ordinal = u.ordinal AND l.discarded_at IS NULL) ORDER BY u.n",
+			PG_VALUES(jobs.text, ordinals.text)) < 0)
+		return -1;
+	gone = xcalloc((size_t)PQntuples(r), sizeof *gone);
+	for (int row = 0; row < PQntuples(r); row++)
+		gone[row] = l->list[pg_int(r, row, 0)];
+	return letters_take(redis, &(struct letters){ gone, (size_t)PQntuples(r) }, err);
+}
+
+int letters_push(struct dispatcher *d, struct pg *pg, struct redis *redis, const struct letters *l, bool again, struct err *err)
 {
 	char most[16];
 
@@ -129,7 +155,7 @@ int letters_push(struct dispatcher *d, struct redis *redis, const struct letters
 		if (redis_script(redis, "dlq_add", 1, argc, argv, NULL, NULL, err) < 0)
 			return -1;
 	}
-	return 0;
+	return l->n ? take_gone(pg, redis, l, err) : 0;
 }
 
 int letters_take(struct redis *redis, const struct letters *l, struct err *err)

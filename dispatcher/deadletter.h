@@ -15,6 +15,8 @@
 #include "work.h"
 
 struct letter {
+	char job[37];
+	int ordinal;
 	char *queue;
 	char *begins;           /* {"job":"...","step":"...","item":0, */
 	char *text;
@@ -32,8 +34,9 @@ void letters_free(struct letters *l);
 int letters_build(struct dispatcher *d, struct pg *pg, struct work *w, const struct want *which, size_t n, struct letters *ret,
 	struct err *err) must_use;
 
-/* Puts them at the head of their lists, cut to PIXELFLEET_DLQ_MAX. `again`: unless they are there. */
-int letters_push(struct dispatcher *d, struct redis *redis, const struct letters *l, bool again, struct err *err) must_use;
+/* Puts them at the head of their lists, cut to PIXELFLEET_DLQ_MAX. `again`: unless they are there. What somebody else
+ * revived or discarded meanwhile does not stay there. */
+int letters_push(struct dispatcher *d, struct pg *pg, struct redis *redis, const struct letters *l, bool again, struct err *err) must_use;
 /* Takes them out of their lists. */
 int letters_take(struct redis *redis, const struct letters *l, struct err *err) must_use;
 

@@ -8,6 +8,7 @@
 #include "ledger.h"
 #include "seal.h"
 
+struct breakers;
 struct queues;
 struct purge;
 
@@ -26,6 +27,7 @@ struct dispatcher {
 	_Atomic bool events_wanted;     /* somebody subscribes to pixelfleet:events:* */
 	struct queues *queues;
 	struct purge *purge;
+	struct breakers *breakers;
 };
 
 #endif

@@ -186,6 +186,10 @@ static void write_envelope(const struct sealer *sealer, const struct results *re
 	buf_printf(to, "{\"v\":1,\"job\":\"%s\",\"step\":\"%s\",\"item\":%d,\"ordinal\":%d,\"attempt\":%d,\"tool\":\"%s\",\"queue\":\"%s\","
 		"\"timeout_s\":%u,\"final\":%s", j->id, n->id, item, o->ordinal, o->attempt, n->tool->name, n->queue, n->timeout_s,
 		n->final ? "true" : "false");
+	if (o->pass)
+		buf_printf(to, ",\"pass\":%d", o->pass);
+	if (o->probe)
+		buf_puts(to, ",\"probe\":true");
 	write_params(to, n, o);
 	if (n->tool->takes == TOOL_TAKES_NOTHING && json_array_get(j->images, (size_t)item)) {
 		buf_puts(to, ",\"source\":");

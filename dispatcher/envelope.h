@@ -11,7 +11,8 @@
 
 struct outgoing {               /* a task on its way to a queue */
 	struct wjob *job;
-	int ordinal, attempt;
+	int ordinal, attempt, pass;
+	bool probe;             /* to the head of its queue, and the worker is told */
 	const json_t *params;   /* replace the step's; or NULL */
 	const char *at;         /* its enqueued_at; NULL: now */
 	struct buf text;        /* the envelope */

@@ -24,7 +24,8 @@ static int push_rows(struct dispatcher *d, struct pg *pg, struct redis *redis, c
 		struct wjob *j = work_job(&w, pg_text(r, (int)k, 0));
 
 		if (j->def && j->state == JOB_RUNNING && *pg_text(r, (int)k, 3) == 't')
-			out[n++] = (struct outgoing){ .job = j, .ordinal = (int)pg_int(r, (int)k, 1), .attempt = (int)pg_int(r, (int)k, 2) };
+			out[n++] = (struct outgoing){ .job = j, .ordinal = (int)pg_int(r, (int)k, 1), .attempt = (int)pg_int(r, (int)k, 2),
+				.pass = (int)pg_int(r, (int)k, 4) };
 	}
 	if (rc == 0 && n)
 		rc = envelopes_build(d, pg, out, n, err);
@@ -44,7 +45,7 @@ static int feed_queue(struct dispatcher *d, struct pg *pg, struct redis *redis, 
 		return -1;
 	rc = pg_query(pg, &r, err, "WITH gone AS (DELETE FROM backlog WHERE (queue, seq) IN (SELECT queue, seq FROM backlog WHERE queue = $1 "
 		"ORDER BY seq LIMIT $2::int FOR UPDATE SKIP LOCKED) RETURNING seq, job, ordinal) "
-		"SELECT g.job::text, g.ordinal, s.attempt, s.state = 'queued' FROM gone g JOIN step s ON s.job = g.job AND s.ordinal = g.ordinal "
+		"SELECT g.job::text, g.ordinal, s.attempt, s.state = 'queued', s.pass FROM gone g JOIN step s ON s.job = g.job AND s.ordinal = g.ordinal "
 		"ORDER BY g.seq", PG_VALUES(queue, most));
 	if (rc == 0)
 		rc = push_rows(d, pg, redis, r, err);

@@ -1,8 +1,10 @@
 #include "housekeeping.h"
 
+#include "breaker_share.h"
 #include "clock.h"
 #include "feed.h"
 #include "log.h"
+#include "outage.h"
 #include "pg.h"
 #include "purge.h"
 #include "rebuild.h"
@@ -24,8 +26,8 @@ struct housekeeping {
 	int64_t last_scan;
 };
 
-/* Hands a list of (job, ordinal) rows to the ledger as operations of one kind, and waits. */
-static int call_for_rows(struct housekeeping *h, const PGresult *r, enum op_kind kind, struct err *err)
+/* Hands a list of (job, ordinal) or (job, ordinal, attempt, pass) rows to the ledger as operations of one kind, and waits. */
+static int call_for_rows(struct housekeeping *h, const PGresult *r, enum op_kind kind, const struct op *like, struct err *err)
 {
 	size_t n = (size_t)PQntuples(r);
 	scoped(free_p) struct op **ops = xcalloc(n, sizeof *ops);
@@ -35,6 +37,14 @@ static int call_for_rows(struct housekeeping *h, const PGresult *r, enum op_kind
 		ops[k] = op_new(kind);
 		ops[k]->job = xstrdup(pg_text(r, (int)k, 0));
 		ops[k]->ordinal = (int)pg_int(r, (int)k, 1);
+		if (PQnfields(r) > 2) {
+			ops[k]->attempt = (int)pg_int(r, (int)k, 2);
+			ops[k]->pass = (int)pg_int(r, (int)k, 3);
+		}
+		if (like) {
+			ops[k]->uncharged = like->uncharged;
+			ops[k]->probe = like->probe;
+		}
 	}
 	ledger_call_all(h->d->ledger, ops, n);
 	for (size_t k = 0; k < n; k++) {
@@ -51,10 +61,25 @@ static int retries(struct housekeeping *h, struct err *err)
 {
 	scoped(PQclear_p) PGresult *r = NULL;
 
-	if (pg_query(&h->pg, &r, err, "SELECT job::text, ordinal FROM retry WHERE due_at <= clock_timestamp() ORDER BY due_at LIMIT 1000", PG_NONE) < 0)
+	if (pg_query(&h->pg, &r, err, "SELECT r.job::text, r.ordinal, s.attempt, s.pass FROM retry r JOIN step s ON s.job = r.job "
+			"AND s.ordinal = r.ordinal WHERE r.backend IS NULL AND r.due_at <= clock_timestamp() ORDER BY r.due_at LIMIT 1000", PG_NONE) < 0)
 		return -1;
 	h->d->pg_seen_ms = clock_mono_ms();
-	return call_for_rows(h, r, OP_RETRY_DUE, err);
+	return call_for_rows(h, r, OP_RETRY_DUE, NULL, err);
+}
+
+static int release(void *arg, const PGresult *rows, bool is_probe, struct err *err)
+{
+	const struct op what = { .uncharged = true, .probe = is_probe };
+
+	return call_for_rows(arg, rows, OP_RETRY_DUE, &what, err);
+}
+
+static int breakers(struct housekeeping *h, struct err *err)
+{
+	if (breakers_share(h->d->breakers, &h->redis, err) < 0)
+		return -1;
+	return outage_run(h->d, &h->pg, &h->redis, release, h, err);
 }
 
 static int feeding(struct housekeeping *h, struct err *err)
@@ -69,7 +94,7 @@ static int deadlines(struct housekeeping *h, struct err *err)
 	if (pg_query(&h->pg, &r, err, "SELECT id::text, 0 FROM job WHERE state = 'running' AND deadline_at <= clock_timestamp() "
 			"AND stop_reason IS NULL LIMIT 100", PG_NONE) < 0)
 		return -1;
-	return call_for_rows(h, r, OP_DEADLINE, err);
+	return call_for_rows(h, r, OP_DEADLINE, NULL, err);
 }
 
 static int unfinished(struct housekeeping *h, struct err *err)
@@ -79,7 +104,7 @@ static int unfinished(struct housekeeping *h, struct err *err)
 	if (pg_query(&h->pg, &r, err, "SELECT id::text, 0 FROM job WHERE state = 'running' AND made < total "
 			"AND created_at < now() - interval '20 seconds' LIMIT 100", PG_NONE) < 0)
 		return -1;
-	return call_for_rows(h, r, OP_MAKE, err);
+	return call_for_rows(h, r, OP_MAKE, NULL, err);
 }
 
 static int compare(struct housekeeping *h, struct err *err)
@@ -98,6 +123,11 @@ static int compare(struct housekeeping *h, struct err *err)
 static int purging(struct housekeeping *h, struct err *err)
 {
 	return purge_run(h->d, &h->redis, err);
+}
+
+static int strays(struct housekeeping *h, struct err *err)
+{
+	return purge_strays(&h->pg, &h->redis, err);
 }
 
 static int subscribers(struct housekeeping *h, struct err *err)
@@ -125,10 +155,12 @@ static const struct chore {
 } chores[] = {
 	{ "subscribers", 250,     subscribers },
 	{ "retries",     200,     retries },
+	{ "breakers",    250,     breakers },
 	{ "feed",        200,     feeding },
 	{ "compare",     1000,    compare },
 	{ "deadlines",   500,     deadlines },
 	{ "purge",       1000,    purging },
+	{ "strays",      5000,    strays },
 	{ "unfinished",  10000,   unfinished },
 	{ "retention",   3600000, retention },
 };

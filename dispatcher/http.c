@@ -3,7 +3,9 @@
 #include "clock.h"
 #include "errand.h"
 #include "events.h"
+#include "guard.h"
 #include "http_auth.h"
+#include "http_head.h"
 #include "listener.h"
 #include "log.h"
 #include "metrics.h"
@@ -19,15 +21,20 @@
 #include <strings.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <microhttpd.h>
 
 #define THREADS         4
-#define CONNECTIONS     8192
+#define CONNECTIONS     12288
+#define DYING           512             /* that were cut, and are not closed yet */
 #define OTHER_FDS       256             /* files and connections that are not HTTP's */
 #define IDLE_S          60
-#define HEADERS_BYTES   (32u << 10)     /* of one request, with MHD's own needs */
+#define HEAD_S          10
+#define WINDOW_S        10              /* in each of these a body must come, and an answer be read, by */
+#define WINDOW_BYTES    (64u << 10)
+#define POOL_BYTES      (16u << 10)     /* of each connection: the head of a request, with MHD's own needs */
 #define DROP_MAX        (32u << 20)     /* of a refused body, so that the client reads why */
 #define STOP_MS         10000
 
@@ -36,51 +43,11 @@ struct http_server {
 	struct MHD_Daemon *daemon;
 	struct listener listener;
 	struct auth auth;
+	struct guard *guard;
 	struct events *events;
 	_Atomic unsigned running;       /* requests */
 	_Atomic bool stopping;
 };
-
-/* What the headers say about the body. */
-struct framing {
-	unsigned lengths, encodings;
-	bool chunked, expects, broken;
-	uint64_t length;
-};
-
-static enum MHD_Result see_header(void *arg, enum MHD_ValueKind kind, const char *name, const char *value)
-{
-	struct framing *f = arg;
-
-	(void)kind;
-	if (!value)
-		value = "";
-	if (strcasecmp(name, "Content-Length") == 0) {
-		f->lengths++;
-		f->broken |= !*value || strspn(value, "0123456789") != strlen(value) || strlen(value) > 18;
-		f->length = strtoull(value, NULL, 10);
-	} else if (strcasecmp(name, "Transfer-Encoding") == 0) {
-		f->encodings++;
-		f->chunked = strcasecmp(value, "chunked") == 0;
-	} else if (strcasecmp(name, "Expect") == 0) {
-		f->expects = true;
-	}
-	return MHD_YES;
-}
-
-/* Two readers of one connection must never disagree on where a request ends. */
-static const char *framing_problem(const struct framing *f)
-{
-	if (f->lengths && f->encodings)
-		return "Content-Length and Transfer-Encoding in one request";
-	if (f->lengths > 1)
-		return "more than one Content-Length";
-	if (f->broken)
-		return "Content-Length is not a number";
-	if (f->encodings && (f->encodings > 1 || !f->chunked))
-		return "Transfer-Encoding: only chunked is allowed, once";
-	return NULL;
-}
 
 static enum MHD_Result see_argument(void *arg, enum MHD_ValueKind kind, const char *name, const char *value)
 {
@@ -95,6 +62,15 @@ static enum MHD_Result see_argument(void *arg, enum MHD_ValueKind kind, const ch
 	return MHD_YES;
 }
 
+/* An absolute URI names a host, too; all of them must be ours. */
+static bool is_local(struct request *req)
+{
+	const char *host = request_header(req, "Host"), *origin = request_header(req, "Origin");
+	const char *site = request_header(req, "Sec-Fetch-Site");
+
+	return auth_is_local(host, origin, site) && auth_is_local(req->authority, NULL, NULL);
+}
+
 /* Fills req->refused and the words for it when the token is missing or wrong. */
 static void check_token(struct http_server *s, struct request *req)
 {
@@ -102,8 +78,10 @@ static void check_token(struct http_server *s, struct request *req)
 	case ROUTE_NONE:
 		return;
 	case ROUTE_INTERNAL:
-		if (auth_internal(&s->auth, request_header(req, "x-internal-token")))
+		if (auth_internal(&s->auth, request_header(req, "x-internal-token"))) {
+			guard_trust(req->guarded, true);
 			return;
+		}
 		req->refusal = "the internal token is missing or wrong (header x-internal-token)";
 		break;
 	case ROUTE_API:
@@ -111,7 +89,9 @@ static void check_token(struct http_server *s, struct request *req)
 			req->refusal = "an API token is needed: Authorization: Bearer <token>";
 			break;
 		}
-		if (s->auth.napi || auth_is_local(request_header(req, "Host"), request_header(req, "Origin"), request_header(req, "Sec-Fetch-Site")))
+		if (s->auth.napi)
+			guard_trust(req->guarded, true);
+		if (s->auth.napi || is_local(req))
 			return;
 		metric_add(METRIC_HTTP_REFUSED, 1);
 		req->refused = MHD_HTTP_FORBIDDEN;
@@ -119,10 +99,11 @@ static void check_token(struct http_server *s, struct request *req)
 		return;
 	}
 	req->refused = MHD_HTTP_UNAUTHORIZED;
+	guard_trust(req->guarded, false);
 	metric_add(METRIC_HTTP_REFUSED, 1);
 }
 
-static void check(struct http_server *s, struct request *req, const struct framing *f)
+static void check(struct http_server *s, struct request *req, const struct head *head)
 {
 	bool args_ok = true;
 
@@ -139,7 +120,7 @@ static void check(struct http_server *s, struct request *req, const struct frami
 	if (!args_ok) {
 		req->refused = MHD_HTTP_BAD_REQUEST;
 		req->refusal = "the query is not UTF-8";
-	} else if (f->length > route_body_max(req->match.route->body)) {
+	} else if (head->length > route_body_max(req->match.route->body)) {
 		req->refused = MHD_HTTP_CONTENT_TOO_LARGE;
 	}
 }
@@ -161,8 +142,9 @@ static enum MHD_Result send_answer(struct http_server *s, struct request *req)
 	enum MHD_Result rc;
 
 	must(req->answer != NULL);
-	if (req->last || s->stopping)
+	if (req->last || req->closes || s->stopping)
 		answer_header(req, "Connection", "close");
+	guard_phase(req->guarded, req->streams ? GUARD_FREE : GUARD_ANSWER);
 	rc = MHD_queue_response(req->conn, req->status, req->answer);
 	MHD_destroy_response(req->answer);
 	req->answer = NULL;
@@ -170,24 +152,25 @@ static enum MHD_Result send_answer(struct http_server *s, struct request *req)
 }
 
 /* The headers have come. A refusal is sent now only when the body should not come at all. */
-static enum MHD_Result begin(struct http_server *s, struct request *req, const char *method)
+static enum MHD_Result begin(struct http_server *s, struct request *req, const struct head_line *line)
 {
-	struct framing f = { 0 };
-	bool has_body;
+	struct head head;
 
 	req->begun = true;
-	MHD_get_connection_values(req->conn, MHD_HEADER_KIND, see_header, &f);
-	has_body = f.length || f.encodings;
-	req->is_head = strcmp(method, "HEAD") == 0;
-	route_find(method, req->path, &req->match);
-	req->refusal = framing_problem(&f);
-	if (req->refusal) {
-		req->refused = MHD_HTTP_BAD_REQUEST;
+	head_read(&head, req->conn, line);
+	req->is_head = strcmp(line->method, "HEAD") == 0;
+	/* Its end is not ours to judge: nothing that comes after it on this connection is read as a request. */
+	req->closes = head.chunked || strcmp(line->method, "CONNECT") == 0;
+	route_find(line->method, req->path, &req->match);
+	if (head.problem) {
+		req->refusal = head.problem;
+		req->refused = head.status;
 		req->last = true;
 	} else {
-		check(s, req, &f);
-		req->last = req->refused && has_body && (f.expects || f.length > DROP_MAX);
+		check(s, req, &head);
+		req->last = req->refused && head.has_body && (head.expects || head.length > DROP_MAX);
 	}
+	guard_phase(req->guarded, head.has_body ? GUARD_BODY : GUARD_FREE);
 	if (!req->last)
 		return MHD_YES;
 	req->handled = true;
@@ -221,15 +204,17 @@ static enum MHD_Result on_request(void *arg, struct MHD_Connection *conn, const 
 	struct request *req = *con_cls;
 
 	(void)url;
-	(void)version;
 	if (!req->begun) {
+		const struct head_line line = { method, req->uri, version, req->uri_len };
+
 		req->conn = conn;
-		return begin(s, req, method);
+		return begin(s, req, &line);
 	}
 	if (*n)
 		return take_body(req, bytes, n);
 	if (!req->handled) {
 		req->handled = true;
+		guard_phase(req->guarded, GUARD_FREE);
 		if (req->refused)
 			answer_refused(req);
 		else
@@ -241,15 +226,37 @@ static enum MHD_Result on_request(void *arg, struct MHD_Connection *conn, const 
 	return req->answer ? send_answer(s, req) : MHD_YES;
 }
 
-/* The first word of a request: its URI as it came, before libmicrohttpd decodes it. */
+static struct guarded *guarded_of(struct MHD_Connection *conn)
+{
+	return MHD_get_connection_info(conn, MHD_CONNECTION_INFO_SOCKET_CONTEXT)->socket_context;
+}
+
+/* Of a connection, not of a request. */
+static void on_connection(void *arg, struct MHD_Connection *conn, void **ret_guarded, enum MHD_ConnectionNotificationCode what)
+{
+	struct http_server *s = arg;
+
+	if (what == MHD_CONNECTION_NOTIFY_STARTED)
+		*ret_guarded = guard_enter(s->guard, MHD_get_connection_info(conn, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd);
+	else
+		guard_leave(*ret_guarded);
+}
+
+/* The first line of a request: its URI as it came, before libmicrohttpd decodes it. */
 static void *on_uri(void *arg, const char *uri, struct MHD_Connection *conn)
 {
 	struct http_server *s = arg;
 	struct request *req = xcalloc(1, sizeof *req);
+	const char *host, *path;
+	size_t n;
 
-	(void)conn;
-	*req = (struct request){ .server = s, .d = s->d, .events = s->events, .begun_us = clock_mono_us() };
-	req->path = xstrndup(uri, strcspn(uri, "?"));
+	*req = (struct request){ .server = s, .d = s->d, .events = s->events, .begun_us = clock_mono_us(), .uri = uri,
+		.uri_len = strlen(uri), .guarded = guarded_of(conn) };
+	path = head_path(uri, &host, &n);
+	req->path = xstrndup(path, strcspn(path, "?"));
+	if (path != uri)
+		req->authority = xstrndup(host, n);
+	guard_phase(req->guarded, GUARD_HEAD);
 	s->running++;
 	return req;
 }
@@ -265,8 +272,9 @@ static void on_completed(void *arg, struct MHD_Connection *conn, void **con_cls,
 		return;
 	*con_cls = NULL;
 	metric_add(METRIC_HTTP_REQUESTS, 1);
-	log_debug("http.request", "method=%s path=%s status=%u ms=%.3f", req->match.route ? req->match.route->method : "-",
-		log_quote(req->path), req->status, (double)(clock_mono_us() - req->begun_us) / 1000);
+	log_debug("http.request", "method=%s route=%s status=%u ms=%.3f", req->match.route ? req->match.route->method : "-",
+		request_route(req), req->status, (double)(clock_mono_us() - req->begun_us) / 1000);
+	guard_phase(req->guarded, GUARD_IDLE);
 	request_free(req);
 	s->running--;
 }
@@ -284,19 +292,28 @@ static printf_like(2, 0) void on_log(void *arg, const char *fmt, va_list ap)
 /* As many connections as there may be files open. */
 static unsigned connections(void)
 {
+	const rlim_t wanted = CONNECTIONS + DYING + OTHER_FDS;
 	struct rlimit r;
 
 	if (getrlimit(RLIMIT_NOFILE, &r) < 0)
 		return 512;
-	if (r.rlim_cur < CONNECTIONS + OTHER_FDS) {
-		r.rlim_cur = min_of(r.rlim_max, (rlim_t)(CONNECTIONS + OTHER_FDS));
+	if (r.rlim_cur < wanted) {
+		r.rlim_cur = min_of(r.rlim_max, wanted);
 		(void)setrlimit(RLIMIT_NOFILE, &r);
 		(void)getrlimit(RLIMIT_NOFILE, &r);
 	}
-	return r.rlim_cur >= CONNECTIONS + OTHER_FDS ? CONNECTIONS : (unsigned)max_of(r.rlim_cur / 2, (rlim_t)THREADS);
+	return r.rlim_cur >= wanted ? CONNECTIONS : (unsigned)max_of(r.rlim_cur / 2, (rlim_t)THREADS);
 }
 
-static struct MHD_Daemon *start_daemon(struct http_server *s)
+static struct guard *start_guard(unsigned most)
+{
+	const struct guard_limits limits = { .most = most, .idle_ms = IDLE_S * 1000, .head_ms = HEAD_S * 1000,
+		.window_ms = WINDOW_S * 1000, .window_bytes = WINDOW_BYTES, .sweep_ms = 1000 };
+
+	return guard_start(&limits);
+}
+
+static struct MHD_Daemon *start_daemon(struct http_server *s, unsigned most)
 {
 	struct MHD_Daemon *daemon;
 	sigset_t all, before;
@@ -308,12 +325,13 @@ static struct MHD_Daemon *start_daemon(struct http_server *s)
 		MHD_OPTION_EXTERNAL_LOGGER, on_log, s,
 		MHD_OPTION_LISTEN_SOCKET, s->listener.fd,
 		MHD_OPTION_THREAD_POOL_SIZE, (unsigned)THREADS,
-		MHD_OPTION_CONNECTION_LIMIT, connections(),
+		MHD_OPTION_CONNECTION_LIMIT, most + DYING,
 		MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)IDLE_S,
-		MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)HEADERS_BYTES,
+		MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)POOL_BYTES,
 		MHD_OPTION_STRICT_FOR_CLIENT, 1,
 		MHD_OPTION_URI_LOG_CALLBACK, on_uri, s,
 		MHD_OPTION_NOTIFY_COMPLETED, on_completed, s,
+		MHD_OPTION_NOTIFY_CONNECTION, on_connection, s,
 		MHD_OPTION_END);
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	return daemon;
@@ -322,15 +340,26 @@ static struct MHD_Daemon *start_daemon(struct http_server *s)
 static void server_free(struct http_server *s)
 {
 	events_stop(s->events);
+	guard_stop(s->guard);
 	if (s->listener.fd >= 0)
 		close(s->listener.fd);
 	auth_done(&s->auth);
 	free(s);
 }
 
+static void warn_if_exposed(const char *setting, const char *file)
+{
+	struct stat st;
+
+	if (*file && stat(file, &st) == 0 && (st.st_mode & S_IRWXO))
+		log_warn("http.token_exposed", "setting=%s file=%s hint=%s", setting, log_quote(file),
+			log_quote("everybody on this machine can read or change it: chmod o-rwx"));
+}
+
 int http_start(struct dispatcher *d, struct http_server **ret, struct err *err)
 {
 	struct http_server *s = xcalloc(1, sizeof *s);
+	unsigned most = connections();
 
 	s->d = d;
 	s->listener.fd = -1;
@@ -340,11 +369,14 @@ int http_start(struct dispatcher *d, struct http_server **ret, struct err *err)
 		return -1;
 	}
 	s->events = events_start(&d->conf);
-	s->daemon = start_daemon(s);
+	s->guard = start_guard(most);
+	s->daemon = start_daemon(s, most);
 	if (!s->daemon) {
 		server_free(s);
 		return err_set(err, ERR_RETRY, "the HTTP server could not be started on '%s'", d->conf.listen);
 	}
+	warn_if_exposed("PIXELFLEET_API_TOKENS_FILE", d->conf.api_tokens_file);
+	warn_if_exposed("PROCESSING_INTERNAL_TOKEN_FILE", d->conf.internal_token_file);
 	log_info("http.listening", "address=%s port=%u", s->listener.address, s->listener.port);
 	*ret = s;
 	return 0;

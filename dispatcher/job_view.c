@@ -1,6 +1,7 @@
 #include "job_view.h"
 
 #include "fleet.h"
+#include "outage.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,7 +12,7 @@
 /* Columns of the query for the job that the answer does not show as they are; they follow the pictures. */
 enum { JOB_BODY, JOB_NEACH, JOB_ITEMS, JOB_DEFINITION, JOB_HIDDEN };
 enum { STEP_ID, STEP_TOOL, STEP_QUEUE, STEP_COUNTS, STEP_SHOWN, STEP_PER_ITEM = STEP_SHOWN, STEP_IDX, STEP_ENDED };
-enum { INST_STEP, INST_ITEM, INST_ORDINAL, INST_QUEUE, INST_STATE, INST_DUE, INST_ATTEMPT };
+enum { INST_STEP, INST_ITEM, INST_ORDINAL, INST_QUEUE, INST_STATE, INST_DUE, INST_ATTEMPT, INST_BACKEND };
 
 struct view {
 	struct request *req;
@@ -98,7 +99,8 @@ static int load_steps(struct view *v)
 static int load_instances(struct view *v, int limit, int after)
 {
 	static const char sql[] =
-		"SELECT v.step, v.item, v.ordinal, v.queue, v.state, " ROWS_TIME("r.due_at") " AS due_at, v.attempt, v.tool, v.deaths, "
+		"SELECT v.step, v.item, v.ordinal, v.queue, v.state, " ROWS_TIME("CASE WHEN r.backend IS NULL THEN r.due_at END") " AS due_at, v.attempt, "
+		"r.backend, r.reason AS backend_fault, v.tool, v.deaths, "
 		"v.waiting_on, v.reason, nullif(v.skipped_by, -1) AS skipped_by, " ROWS_TIME("v.changed_at") " AS changed_at, v.ms, "
 		"coalesce(v.artifacts, '[]') AS artifacts, v.data FROM step_view v LEFT JOIN retry r ON r.job = v.job AND r.ordinal = v.ordinal "
 		"WHERE v.job = $1::uuid AND v.ordinal > $2::int ORDER BY v.ordinal LIMIT $3::int";
@@ -200,6 +202,20 @@ static void waits_for_needs(const struct view *v, int row, struct buf *to)
 		buf_puts(to, json_object_get(v->needs, step) ? "the ledger" : "the other steps");
 }
 
+static void waits_for_backend(const struct view *v, int row, struct buf *to)
+{
+	const char *backend = pg_text(v->instances, row, INST_BACKEND), *state;
+	scoped(json_decref_p) json_t *breaker = outage_of(v->req->d, backend);
+
+	buf_printf(to, "attempt %lld again, not counted: backend '%s' ", (long long)pg_int(v->instances, row, INST_ATTEMPT), backend);
+	state = json_string_value(json_object_get(breaker, "state"));
+	if (!state || strcmp(state, "overdue") == 0)
+		buf_puts(to, "may be asked again, due now");
+	else
+		buf_printf(to, "has not answered since %s, next probe %s%s", json_string_value(json_object_get(breaker, "since")),
+			json_string_value(json_object_get(breaker, "next_probe")), strcmp(state, "half_open") == 0 ? ", one is under way" : "");
+}
+
 static void waits_for(const struct view *v, int row, struct buf *to)
 {
 	const char *state = pg_text(v->instances, row, INST_STATE), *queue = pg_text(v->instances, row, INST_QUEUE);
@@ -208,6 +224,8 @@ static void waits_for(const struct view *v, int row, struct buf *to)
 		waits_for_needs(v, row, to);
 	else if (strcmp(state, "queued") == 0)
 		buf_printf(to, "queue '%s'%s", queue, v->workers && !fleet_served_by(v->workers, queue) ? ", which no worker serves" : "");
+	else if (strcmp(state, "retrying") == 0 && pg_text(v->instances, row, INST_BACKEND))
+		waits_for_backend(v, row, to);
 	else if (strcmp(state, "retrying") == 0)
 		buf_printf(to, "attempt %lld, due %s", (long long)pg_int(v->instances, row, INST_ATTEMPT) + 1,
 			pg_text(v->instances, row, INST_DUE) ? pg_text(v->instances, row, INST_DUE) : "now");

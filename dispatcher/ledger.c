@@ -42,6 +42,7 @@ void op_free(struct op *op)
 	submission_free(op->submission);
 	free(op->report.worker);
 	free(op->report.message);
+	free(op->report.backend);
 	free(op->report.artifacts);
 	free(op->report.data);
 	json_decref(op->report.artifact_list);
@@ -163,6 +164,26 @@ static size_t take(struct ledger *l, struct op **ops)
 	return n;
 }
 
+/* What a batch asked for. The rest of a large job is anybody's to make: nobody waits for that to stop. */
+static void go_on(struct ledger *l, struct op *more)
+{
+	bool stopping;
+
+	must(pthread_mutex_lock(&l->lock) == 0);
+	stopping = l->stopping;
+	must(pthread_mutex_unlock(&l->lock) == 0);
+	while (more) {
+		struct op *op = more;
+
+		more = op->next;
+		op->next = NULL;
+		if (stopping && op->kind == OP_MAKE)
+			op->done(op);
+		else
+			ledger_submit(l, op, 1);
+	}
+}
+
 static void *run(void *arg)
 {
 	struct ledger *l = arg;
@@ -176,7 +197,7 @@ static void *run(void *arg)
 		for (size_t k = 0; k < n; k++)
 			ops[k]->done(ops[k]);
 		if (more)
-			ledger_submit(l, more, 1);
+			go_on(l, more);
 	}
 	return NULL;
 }

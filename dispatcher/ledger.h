@@ -46,7 +46,11 @@ enum op_status {
 struct report {
 	char run[37];
 	int ordinal, attempt;
-	bool failed, is_requeue;
+	int pass;
+	bool failed, is_requeue, is_probe;
+	bool deferred;          /* failed untried: the circuit of `backend` is open */
+	char *backend;          /* on failure: whose fault it was; with `answered`: who answered; NULL: no backend */
+	bool answered;
 	double ms;
 	int64_t started_us;
 	int64_t peak_rss_kb;
@@ -67,7 +71,11 @@ struct op {
 	struct report report;           /* OP_REPORT */
 	char *text;             /* OP_REFUSE: the raw submission; OP_DEATH: the worker; OP_SET_PARAMS: the JSON */
 	size_t text_len;
+	int pass;               /* OP_RETRY_DUE, with attempt: of which wait this is the end */
+	bool probe;             /* OP_RETRY_DUE: to see whether its backend has come back */
+	bool uncharged;         /* OP_RETRY_DUE: the attempt did not count; OP_REPORT: it does not (a result) */
 	json_t *problems;       /* OP_REFUSE */
+	bool was_charged;       /* OP_DEATH: by an earlier batch; see death.h */
 
 	enum op_status status;
 	struct err err;

@@ -2,13 +2,15 @@
 
 #include <errno.h>
 #include <netdb.h>
+#include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define BACKLOG 1024
+#define BACKLOG       1024
+#define GONE_AFTER_MS 60000     /* bytes that nobody acknowledges for so long: the other side is away, or does not read */
 
 DEFINE_SCOPED(struct addrinfo *, freeaddrinfo)
 
@@ -51,6 +53,7 @@ int listener_open(struct listener *ret, const char *text, const struct auth *aut
 	scoped(close_p) int fd = -1;
 	struct listener l = { .fd = -1 };
 	char host[LISTENER_HOST], port[LISTENER_PORT];
+	unsigned patience = GONE_AFTER_MS;
 	int rc, on = 1;
 
 	if (listener_split(text, host, port, err) < 0)
@@ -62,6 +65,7 @@ int listener_open(struct listener *ret, const char *text, const struct auth *aut
 		return -1;
 	fd = socket(found->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) < 0 ||
+	    setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &patience, sizeof patience) < 0 ||
 	    bind(fd, found->ai_addr, found->ai_addrlen) < 0 || listen(fd, BACKLOG) < 0)
 		return err_set(err, ERR_RETRY, "PIXELFLEET_LISTEN: cannot listen on '%s': %s", text, strerror(errno));
 	l.fd = fd;

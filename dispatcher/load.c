@@ -86,9 +86,10 @@ static void read_inst(struct work *w, const PGresult *r, int row)
 	i->waiting_on = (int)pg_int(r, row, 6);
 	i->missing = (int)pg_int(r, row, 7);
 	i->skipped_by = (int)pg_int(r, row, 8);
+	i->pass = (int)pg_int(r, row, 9);
 }
 
-#define STEP_COLUMNS "s.job::text, s.ordinal, s.state, s.reason, s.attempt, s.deaths, s.waiting_on, s.missing, s.skipped_by"
+#define STEP_COLUMNS "s.job::text, s.ordinal, s.state, s.reason, s.attempt, s.deaths, s.waiting_on, s.missing, s.skipped_by, s.pass"
 
 int load_wants(struct pg *pg, struct work *w, struct err *err)
 {

@@ -1,3 +1,4 @@
+#include "breaker.h"
 #include "clock.h"
 #include "dispatcher.h"
 #include "fault.h"
@@ -177,11 +178,13 @@ static int serve(struct dispatcher *d, const sigset_t *signals, struct err *err)
 
 	d->queues = queues_new(d->conf.queue_window);
 	d->purge = purge_new();
+	d->breakers = breakers_new(d->conf.breaker_patience_s, d->conf.breaker_probe_s);
 	d->ledger = ledger_start(d);
 	if (http_start(d, &http, err) < 0) {
 		ledger_stop(d->ledger);
 		queues_free(d->queues);
 		purge_free(d->purge);
+		breakers_free(d->breakers);
 		return -1;
 	}
 	watch = watch_start(d);
@@ -200,6 +203,7 @@ static int serve(struct dispatcher *d, const sigset_t *signals, struct err *err)
 	ledger_stop(d->ledger);
 	queues_free(d->queues);
 	purge_free(d->purge);
+	breakers_free(d->breakers);
 	return 0;
 }
 

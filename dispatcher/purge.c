@@ -2,6 +2,7 @@
 
 #include "clock.h"
 #include "queues.h"
+#include "uuid.h"
 
 #include <pthread.h>
 #include <stdlib.h>
@@ -122,4 +123,60 @@ int purge_run(struct dispatcher *d, struct redis *redis, struct err *err)
 		if (purge_queue(redis, names[k], argv, 2 * (int)n + 3, err) < 0)
 			return -1;
 	return tell_again(redis, jobs, n, err);
+}
+
+/* ---- steps that run on though their job is over ---- */
+
+/* Adds the jobs of the tasks that a heartbeat says were started. */
+static void add_running(struct buf *ids, const redisReply *beat)
+{
+	scoped(json_decref_p) json_t *body = beat->type == REDIS_REPLY_STRING ? json_loadb(beat->str, beat->len, 0, NULL) : NULL;
+	const json_t *task;
+	size_t i;
+
+	json_array_foreach(json_object_get(body, "running"), i, task) {
+		const char *job = json_string_value(json_object_get(task, "job"));
+
+		if (job && uuid_is(job))
+			pg_array_word(ids, job);
+	}
+}
+
+static int read_running(struct redis *redis, struct buf *ids, struct err *err)
+{
+	scoped(freeReplyObject_p) redisReply *names = NULL;
+
+	if (redis_command(redis, &names, err, "SMEMBERS pixelfleet:workers") < 0)
+		return -1;
+	for (size_t k = 0; k < names->elements; k++)
+		if (redis_append(redis, err, "GET pixelfleet:worker:%s", names->element[k]->str) < 0)
+			return -1;
+	for (size_t k = 0; k < names->elements; k++) {
+		scoped(freeReplyObject_p) redisReply *beat = NULL;
+
+		if (redis_reply(redis, &beat, err) < 0)
+			return redis_close(redis), -1;  /* the rest of the answers is not awaited */
+		add_running(ids, beat);
+	}
+	return 0;
+}
+
+int purge_strays(struct pg *pg, struct redis *redis, struct err *err)
+{
+	scoped(buf_free) struct buf ids = { 0 };
+	scoped(PQclear_p) PGresult *over = NULL;
+
+	pg_array_begin(&ids);
+	if (read_running(redis, &ids, err) < 0)
+		return -1;
+	pg_array_end(&ids);
+	if (pg_query(pg, &over, err, "SELECT id::text FROM job WHERE id = ANY($1::uuid[]) AND state <> 'running'", PG_VALUES(ids.text)) < 0)
+		return -1;
+	for (int row = 0; row < PQntuples(over); row++)
+		if (purge_tell(redis, pg_text(over, row, 0), PURGE_ALL, err) < 0)
+			return -1;
+	for (int row = 0; row < PQntuples(over); row++)
+		if (redis_reply(redis, NULL, err) < 0)
+			return redis_close(redis), -1;
+	return 0;
 }

@@ -6,6 +6,7 @@
 #define PURGE_H
 
 #include "dispatcher.h"
+#include "pg.h"
 #include "redis.h"
 
 struct purge *purge_new(void);
@@ -17,5 +18,8 @@ void purge_add(struct purge *p, const char *job, const char *before);
 int purge_tell(struct redis *redis, const char *job, const char *before, struct err *err) must_use;
 /* Goes over all queues if there is anything to do. */
 int purge_run(struct dispatcher *d, struct redis *redis, struct err *err) must_use;
+/* The broadcast reaches only who listens just then. Tells again of jobs that are over and have steps which, the
+ * heartbeats say, still run: each would keep a slot until its time limit. */
+int purge_strays(struct pg *pg, struct redis *redis, struct err *err) must_use;
 
 #endif

@@ -7,6 +7,8 @@
 #include <string.h>
 
 #define QUEUES_MAX 256          /* more names than this are pushed to, but not measured */
+#define RUN_MAX    500          /* tasks pushed by one command ... */
+#define RUN_BYTES  (1u << 20)   /* ... and about so many bytes: Redis does nothing else meanwhile */
 
 struct queue {
 	char name[40];
@@ -122,37 +124,74 @@ static const struct node *node_of(const struct outgoing *o)
 	return &o->job->def->nodes[definition_node(o->job->def, o->job->items, o->ordinal, &item)];
 }
 
-/* The name is said with every push: a Redis that lost everything lost the names too. */
-int queues_push(struct redis *redis, const struct outgoing *out, size_t n, struct err *err)
+static bool goes_to_head(const struct outgoing *o)
 {
-	unsigned commands = 0;
-	struct met met = { 0 };
+	return o->job->high || o->probe;
+}
+
+/* Tasks that one command can push: the same queue, the same end of it. Returns the end of the run that begins at `from`. */
+static size_t run_end(const struct outgoing *out, size_t from, size_t n, const char *queue)
+{
+	size_t k = from, bytes = 0;
+
+	while (k < n && k - from < RUN_MAX && bytes < RUN_BYTES && goes_to_head(&out[k]) == goes_to_head(&out[from]) &&
+	       strcmp(node_of(&out[k])->queue, queue) == 0)
+		bytes += out[k++].text.len;
+	return k;
+}
+
+static int append_run(struct redis *redis, const struct outgoing *out, size_t n, const char *queue, struct err *err)
+{
+	scoped(free_p) char *key = xasprintf("pixelfleet:queue:%s", queue);
+	const char *argv[2 + RUN_MAX] = { goes_to_head(out) ? "LPUSH" : "RPUSH", key };
+	size_t lens[2 + RUN_MAX] = { 5, strlen(key) };
+
+	for (size_t k = 0; k < n; k++) {
+		argv[2 + k] = out[k].text.text;
+		lens[2 + k] = out[k].text.len;
+	}
+	return redis_append_argv(redis, 2 + (int)n, argv, lens, err);
+}
+
+/* Reads the answers to so many commands. An error answer (a full Redis) does not keep the others from being read. */
+static int read_answers(struct redis *redis, unsigned commands, struct err *err)
+{
 	struct err first;
 	int rc = 0;
 
-	for (size_t k = 0; k < n; k++) {
-		const char *name = node_of(&out[k])->queue;
-
-		if (is_new_name(&met, name)) {
-			if (redis_append(redis, err, "SADD pixelfleet:queues %s", name) < 0)
-				return -1;
-			commands++;
-		}
-		if (redis_append(redis, err, out[k].job->high ? "LPUSH pixelfleet:queue:%s %b" : "RPUSH pixelfleet:queue:%s %b",
-				name, out[k].text.text, out[k].text.len) < 0)
-			return -1;
-		commands++;
-	}
 	for (; commands; commands--)
 		if (redis_reply(redis, NULL, err) < 0) {
 			if (!redis->ctx)
 				return -1;
-			first = *err;           /* an error answer (OOM): read the others all the same */
+			if (rc == 0)
+				first = *err;
 			rc = -1;
 		}
 	if (rc < 0)
 		*err = first;
-	else
-		metric_add(METRIC_PUSHED, n);
 	return rc;
+}
+
+/* The name is said with every push: a Redis that lost everything lost the names too. */
+int queues_push(struct redis *redis, const struct outgoing *out, size_t n, struct err *err)
+{
+	struct met met = { 0 };
+	unsigned commands = 0;
+
+	for (size_t from = 0, to; from < n; from = to, commands++) {
+		const char *queue = node_of(&out[from])->queue;
+
+		to = run_end(out, from, n, queue);
+		if (is_new_name(&met, queue)) {
+			if (redis_append(redis, err, "SADD pixelfleet:queues %s", queue) < 0)
+				return -1;
+			commands++;
+		}
+		if (append_run(redis, out + from, to - from, queue, err) < 0)
+			return -1;
+	}
+	if (read_answers(redis, commands, err) < 0)
+		return -1;
+	metric_add(METRIC_PUSHED, n);
+	return 0;
 }

@@ -24,7 +24,7 @@ void queues_know(struct queues *q, const char *queue);
 /* Copies up to `max` known names; returns how many. */
 size_t queues_names(struct queues *q, char (*names)[40], size_t max);
 
-/* RPUSH (high priority: LPUSH) of all, pipelined, and the queues' names into pixelfleet:queues. */
+/* RPUSH (high priority, probes: LPUSH) of all, pipelined, and the queues' names into pixelfleet:queues. */
 int queues_push(struct redis *redis, const struct outgoing *out, size_t n, struct err *err) must_use;
 
 #endif

@@ -189,7 +189,7 @@ static int push_missing(struct dispatcher *d, struct pg *pg, struct redis *redis
 
 		for (; row < rows && n < PUSH_CHUNK && nover < PUSH_CHUNK; row++) {
 			struct outgoing o = { .job = work_job(w, pg_text(steps, row, 0)), .ordinal = (int)pg_int(steps, row, 1),
-				.attempt = (int)pg_int(steps, row, 2) };
+				.attempt = (int)pg_int(steps, row, 2), .pass = (int)pg_int(steps, row, 3) };
 			int item;
 
 			if (!o.job || !o.job->def || taskset_has(set, o.job->id, o.ordinal))
@@ -220,7 +220,7 @@ static int push_page(struct dispatcher *d, struct pg *pg, struct redis *redis, c
 	}
 	pg_array_end(&ids);
 	if (load_jobs(pg, &w, false, err) < 0 ||
-	    pg_query(pg, &steps, err, "SELECT job::text, ordinal, attempt FROM step WHERE job = ANY($1::uuid[]) AND state = 'queued' "
+	    pg_query(pg, &steps, err, "SELECT job::text, ordinal, attempt, pass FROM step WHERE job = ANY($1::uuid[]) AND state = 'queued' "
 			"AND ($2::boolean OR changed_at < now() - interval '" SETTLED_S " seconds') ORDER BY job, ordinal",
 			PG_VALUES(ids.text, even_new ? "t" : "f")) < 0)
 		return -1;
@@ -268,7 +268,7 @@ static int relist_queue(struct dispatcher *d, struct pg *pg, struct redis *redis
 		for (int row = from; row < min_of(from + LETTERS_PAGE, rows); row++)
 			if (!taskset_has(set, pg_text(r, row, 0), (int)pg_int(r, row, 1)))
 				which[n++] = (struct want){ work_add_job(&w, pg_text(r, row, 0)), (int)pg_int(r, row, 1) };
-		if (letters_build(d, pg, &w, which, n, &l, err) < 0 || letters_push(d, redis, &l, true, err) < 0)
+		if (letters_build(d, pg, &w, which, n, &l, err) < 0 || letters_push(d, pg, redis, &l, true, err) < 0)
 			return -1;
 	}
 	return 0;

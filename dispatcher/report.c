@@ -1,5 +1,6 @@
 #include "report.h"
 
+#include "breaker.h"
 #include "fleet.h"
 #include "store.h"
 #include "utf8.h"
@@ -144,6 +145,33 @@ static char *cut(const char *s)
 	return xstrndup(s, n);
 }
 
+static int read_backend(const json_t *o, struct report *r, struct err *err)
+{
+	const char *name = json_string_value(json_object_get(o, "backend"));
+
+	if (!breaker_is_name(name))
+		return wrong(err, "backend", "a name of 1 to 120 printable characters without blanks");
+	free(r->backend);
+	r->backend = xstrdup(name);
+	return 0;
+}
+
+/* Whose fault it was, which overrides who answered. */
+static int read_fault(const json_t *e, struct report *r, struct err *err)
+{
+	const json_t *deferred = json_object_get(e, "deferred");
+
+	if (json_object_get(e, "backend")) {
+		if (read_backend(e, r, err) < 0)
+			return -1;
+		r->answered = false;
+	}
+	if (deferred && (!json_is_boolean(deferred) || !r->backend || r->answered || r->kind != ERR_RETRY))
+		return wrong(err, "deferred", "true or false, of kind retry and with the backend");
+	r->deferred = json_is_true(deferred);
+	return 0;
+}
+
 static int read_error(const json_t *o, struct report *r, struct err *err)
 {
 	const json_t *e = json_object_get(o, "error");
@@ -157,6 +185,8 @@ static int read_error(const json_t *o, struct report *r, struct err *err)
 		return wrong(err, "error/message", "a text");
 	if (read_int(e, "signal", 0, 64, true, &sig, err) < 0)
 		return err_wrap(err, "error");
+	if (read_fault(e, r, err) < 0)
+		return err_wrap(err, "error");
 	r->signal = (int)sig;
 	r->message = cut(message);
 	r->failed = true;
@@ -167,6 +197,11 @@ static int read_status(const json_t *o, struct report *r, struct err *err)
 {
 	const char *status = json_string_value(json_object_get(o, "status"));
 
+	if (json_object_get(o, "backend")) {
+		if (read_backend(o, r, err) < 0)
+			return -1;
+		r->answered = true;
+	}
 	if (status && strcmp(status, "succeeded") == 0)
 		return read_outputs(o, r, err);
 	if (status && strcmp(status, "failed") == 0)
@@ -176,8 +211,9 @@ static int read_status(const json_t *o, struct report *r, struct err *err)
 
 static int read_execution(const json_t *o, struct report *r, struct err *err)
 {
-	const json_t *ms = json_object_get(o, "ms"), *requeue = json_object_get(o, "requeue");
+	const json_t *ms = json_object_get(o, "ms"), *requeue = json_object_get(o, "requeue"), *probe = json_object_get(o, "probe");
 	const char *worker = json_string_value(json_object_get(o, "worker")), *run;
+	int64_t pass = 0;
 
 	if (read_uuid(o, "run", &run, err) < 0)
 		return -1;
@@ -189,8 +225,12 @@ static int read_execution(const json_t *o, struct report *r, struct err *err)
 		return wrong(err, "requeue", "true or false");
 	if (fleet_time_parse(json_string_value(json_object_get(o, "started_at")), &r->started_us) < 0)
 		return wrong(err, "started_at", "a time such as 2026-01-02T03:04:05.678901Z");
-	if (read_int(o, "peak_rss_kb", 0, INT64_MAX, true, &r->peak_rss_kb, err) < 0)
+	if (probe && !json_is_boolean(probe))
+		return wrong(err, "probe", "true or false");
+	if (read_int(o, "peak_rss_kb", 0, INT64_MAX, true, &r->peak_rss_kb, err) < 0 || read_int(o, "pass", 0, ATTEMPT_MAX, true, &pass, err) < 0)
 		return -1;
+	r->pass = (int)pass;
+	r->is_probe = json_is_true(probe);
 	snprintf(r->run, sizeof r->run, "%s", run);
 	r->worker = xstrdup(worker);
 	r->ms = json_number_value(ms);

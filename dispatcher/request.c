@@ -101,6 +101,11 @@ const char *request_header(struct request *req, const char *name)
 	return MHD_lookup_connection_value(req->conn, MHD_HEADER_KIND, name);
 }
 
+const char *request_route(const struct request *req)
+{
+	return req->match.route ? req->match.route->pattern : "-";
+}
+
 int request_arg_int(struct request *req, const char *name, int64_t def, int64_t min, int64_t max, int64_t *ret)
 {
 	const char *text = request_arg(req, name);
@@ -190,6 +195,7 @@ struct stream *answer_stream(struct request *req)
 	struct MHD_Response *response;
 	struct stream *s = stream_new(req->conn, &response);
 
+	req->streams = true;
 	set_answer(req, MHD_HTTP_OK, response, "text/event-stream; charset=utf-8");
 	answer_header(req, "Cache-Control", "no-store");
 	answer_header(req, "X-Accel-Buffering", "no");
@@ -228,7 +234,7 @@ void answer_err(struct request *req, unsigned rejected, const struct err *err)
 	unsigned status = err->kind == ERR_REJECT ? rejected : MHD_HTTP_SERVICE_UNAVAILABLE;
 
 	if (status >= 500)
-		log_error("http.failed", "path=%s status=%u err=%s", log_quote(req->path), status, log_quote(err->msg));
+		log_error("http.failed", "route=%s status=%u err=%s", request_route(req), status, log_quote(err->msg));
 	answer_message(req, status, err->msg, NULL);
 }
 
@@ -249,5 +255,6 @@ void request_free(struct request *req)
 	route_match_done(&req->match);
 	buf_free(&req->body);
 	free(req->path);
+	free(req->authority);
 	free(req);
 }

@@ -30,6 +30,7 @@ struct MHD_Response;
 struct http_server;
 struct errand;
 struct events;
+struct guarded;
 struct stream;
 
 struct request {
@@ -45,12 +46,16 @@ struct request {
 	/* Of http.c and request.c: */
 	struct MHD_Connection *conn;
 	struct MHD_Response *answer;
-	char *path;
+	struct guarded *guarded;        /* of the connection */
+	const char *uri;                /* libmicrohttpd's */
+	size_t uri_len;
+	char *path, *authority;         /* authority: of an absolute URI */
 	unsigned status, refused;       /* refused: the body is dropped, then this status is sent */
 	const char *refusal;
 	size_t dropped;
 	int64_t begun_us;
 	bool begun, handled, last;
+	bool closes, streams;           /* the connection ends with the answer; the answer goes on */
 	void (*then)(struct request *req);
 	void (*resume)(struct request *req);    /* what to do when the connection goes on */
 };
@@ -60,6 +65,8 @@ const char *request_arg(struct request *req, const char *name);
 /* -1: it was not a whole number in [min, max], and a 400 was answered. */
 int request_arg_int(struct request *req, const char *name, int64_t def, int64_t min, int64_t max, int64_t *ret) must_use;
 const char *request_header(struct request *req, const char *name);
+/* The pattern that it matched, for logs: in the path itself anything may stand, a token, too. */
+const char *request_route(const struct request *req);
 
 /* This thread's connections; they connect at their first use and close with the thread. One that the other side has
  * closed meanwhile is made anew. Ask for them once per statement, not in a transaction. */

@@ -5,6 +5,8 @@
 
 #include <sodium.h>
 
+#define PASS_MAX 32767          /* a smallint */
+
 static int node_needs(const struct wjob *j, const struct node *n)
 {
 	int count = 0;
@@ -149,12 +151,24 @@ void work_retry(struct wjob *j, struct inst *i)
 	i->set_retry = true;
 	i->drop_retry = false;
 	i->retry_s = most * (randombytes_uniform(1000) + 1) / 1000;
+	i->backend = i->why = NULL;
 }
 
-void work_requeue_due(struct wjob *j, struct inst *i)
+void work_put_off(struct wjob *j, struct inst *i, const char *backend, const char *why, double in_s)
+{
+	inst_move(j, i, STEP_RETRYING);
+	i->set_retry = true;
+	i->drop_retry = false;
+	i->retry_s = in_s;
+	i->backend = backend;
+	i->why = why;
+	i->pass = i->pass == PASS_MAX ? 1 : i->pass + 1;        /* only whether it is another one matters */
+}
+
+void work_requeue_due(struct wjob *j, struct inst *i, bool charged)
 {
 	inst_move(j, i, STEP_QUEUED);
-	i->attempt++;
+	i->attempt += charged;
 	i->push = true;
 }
 

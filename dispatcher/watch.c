@@ -1,6 +1,7 @@
 #include "watch.h"
 
 #include "clock.h"
+#include "fault.h"
 #include "intake.h"
 #include "log.h"
 #include "metrics.h"
@@ -177,6 +178,8 @@ static int reap(struct watch *w, const struct peer *p, bool charges, struct err 
 			argv[argc++] = held->element[k]->str;
 		}
 	}
+	if (held->elements)
+		fault_die("watch.charged");
 	if (redis_script(&w->redis, "reap", 3, argc, argv, lens, &moved, err) < 0)
 		return -1;
 	if (moved->integer >= 0) {

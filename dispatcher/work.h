@@ -41,7 +41,7 @@ struct inst {
 	int ordinal;
 	enum step_state state;
 	enum skip_reason reason;
-	int attempt, deaths, waiting_on, missing, skipped_by;
+	int attempt, pass, deaths, waiting_on, missing, skipped_by;
 	double ms;
 	const char *artifacts, *data;   /* results of this batch, borrowed from the report; NULL otherwise */
 	const json_t *artifact_list;    /* the artifacts parsed */
@@ -49,6 +49,8 @@ struct inst {
 	bool push;                      /* push its task after the commit */
 	bool set_retry, drop_retry;     /* a row of retry, due in retry_s */
 	double retry_s;
+	const char *backend, *why;      /* that retry waits for a backend, and is not charged; borrowed from the report */
+	bool probe;                     /* with push: it goes first, and runs although the circuit is open */
 	bool dead, revived, relist;     /* write a dead letter; take it away; push it to its list again */
 	enum err_kind kind;             /* of the dead letter */
 	char *message;
@@ -106,7 +108,10 @@ void work_want_dependents(struct work *w, struct wjob *j, int ordinal);
 void work_succeed(struct work *w, struct wjob *j, struct inst *i);
 void work_fail(struct work *w, struct wjob *j, struct inst *i, enum err_kind kind, const char *message);
 void work_retry(struct wjob *j, struct inst *i);               /* after the node's backoff, with full jitter */
-void work_requeue_due(struct wjob *j, struct inst *i);         /* retrying -> queued, the next attempt */
+/* The attempt is not counted: it waits for a backend, and runs again in in_s seconds or later. Strings are borrowed. */
+void work_put_off(struct wjob *j, struct inst *i, const char *backend, const char *why, double in_s);
+/* retrying -> queued; the next attempt, or the same one when the last was not charged */
+void work_requeue_due(struct wjob *j, struct inst *i, bool charged);
 /* Ends all that is open. SKIP_CANCELLED cancels, others skip (but for `always` steps). Needs loaded_all. */
 void work_stop(struct work *w, struct wjob *j, enum skip_reason why, int by);
 /* Makes instances [made, upto) as blocked or, when nothing is to be waited for, queued. Their needs that have rows

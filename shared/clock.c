@@ -1,6 +1,7 @@
 #include "clock.h"
 
 #include "base.h"
+#include "fault.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -26,7 +27,7 @@ int64_t clock_mono_ms(void)
 
 int64_t clock_wall_us(void)
 {
-	return now_us(CLOCK_REALTIME);
+	return now_us(CLOCK_REALTIME) + fault_clock_us();
 }
 
 char *clock_format(int64_t wall_us, char *buf)

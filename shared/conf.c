@@ -124,6 +124,10 @@ static int check_values(const struct conf *c, struct err *err)
 		return err_set(err, ERR_REJECT, "PIXELFLEET_LOG_LEVEL: '%s' is none of debug, info, warn, error", c->log_level);
 	if (strcmp(c->log, "text") != 0 && strcmp(c->log, "json") != 0)
 		return err_set(err, ERR_REJECT, "PIXELFLEET_LOG: '%s' is neither text nor json", c->log);
+	if (*c->triton_url && strncmp(c->triton_url, "http://", 7) != 0 && strncmp(c->triton_url, "https://", 8) != 0)
+		return err_set(err, ERR_REJECT, "PIXELFLEET_TRITON_URL: '%s' does not start with http:// or https://", c->triton_url);
+	if (c->triton_timeout_s == 0)
+		return err_set(err, ERR_REJECT, "PIXELFLEET_TRITON_TIMEOUT_S: '0' leaves no time, at least 1 is allowed");
 	if (strncmp(c->artifacts, "s3:", 3) == 0)
 		return err_set(err, ERR_REJECT, "PIXELFLEET_ARTIFACTS: this version keeps artifacts in a directory only");
 	return 0;

@@ -1,6 +1,7 @@
 #include "httpc.h"
 
 #include "address.h"
+#include "url.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -18,6 +19,7 @@
 #define TIMEOUT_S         30
 #define CONNECT_TIMEOUT_S 10
 #define ANSWER_MAX        ((size_t)64 << 20)
+#define HEADERS_MAX       ((size_t)256 << 10)     /* of all answers of one transfer */
 
 /* Two handles, so that a connection made without the address check is never used with it. */
 struct httpc {
@@ -28,7 +30,7 @@ struct httpc {
 struct transfer {
 	const struct http_request *q;
 	struct http_response *response;
-	size_t received, max_bytes;
+	size_t received, header_bytes, max_bytes;
 	bool is_too_large, is_stopped;
 	int write_errno;
 	char refused[INET6_ADDRSTRLEN];         /* the address that may not be reached, or "" */
@@ -40,6 +42,7 @@ static const struct { CURLcode code; enum err_kind kind; } kinds[] = {
 	{ CURLE_FILESIZE_EXCEEDED,    ERR_REJECT },
 	{ CURLE_TOO_MANY_REDIRECTS,   ERR_REJECT },
 	{ CURLE_BAD_CONTENT_ENCODING, ERR_REJECT },
+	{ CURLE_LOGIN_DENIED,         ERR_REJECT },     /* a redirect to user:password@host */
 };                                              /* the rest may pass later */
 
 static enum err_kind kind_of(CURLcode code)
@@ -119,6 +122,15 @@ static size_t on_body(char *bytes, size_t size, size_t n, void *arg)
 	return n;
 }
 
+static size_t on_header(char *bytes, size_t size, size_t n, void *arg)
+{
+	struct transfer *t = arg;
+
+	(void)bytes;
+	t->header_bytes += size * n;
+	return t->header_bytes > HEADERS_MAX ? CURL_WRITEFUNC_ERROR : size * n;
+}
+
 static int on_progress(void *arg, curl_off_t dl_total, curl_off_t dl, curl_off_t ul_total, curl_off_t ul)
 {
 	struct transfer *t = arg;
@@ -155,6 +167,7 @@ static void set_common(CURL *h, const struct http_request *q, struct transfer *t
 	set_option(h, CURLOPT_NOSIGNAL, 1L);
 	set_option(h, CURLOPT_ERRORBUFFER, error);
 	set_option(h, CURLOPT_PROTOCOLS_STR, "http,https");
+	set_option(h, CURLOPT_DISALLOW_USERNAME_IN_URL, 1L);
 	set_option(h, CURLOPT_REDIR_PROTOCOLS_STR, "http,https");
 	set_option(h, CURLOPT_FOLLOWLOCATION, q->max_redirects ? 1L : 0L);
 	set_option(h, CURLOPT_MAXREDIRS, (long)q->max_redirects);
@@ -166,6 +179,8 @@ static void set_common(CURL *h, const struct http_request *q, struct transfer *t
 	set_option(h, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
 	set_option(h, CURLOPT_OPENSOCKETFUNCTION, on_socket);
 	set_option(h, CURLOPT_OPENSOCKETDATA, t);
+	set_option(h, CURLOPT_HEADERFUNCTION, on_header);
+	set_option(h, CURLOPT_HEADERDATA, t);
 	set_option(h, CURLOPT_WRITEFUNCTION, on_body);
 	set_option(h, CURLOPT_WRITEDATA, t);
 	set_option(h, CURLOPT_XFERINFOFUNCTION, on_progress);
@@ -210,29 +225,37 @@ static void set_body(CURL *h, const struct http_request *q)
 
 static int explain(const struct transfer *t, CURLcode code, const char *error, struct err *err)
 {
-	const char *url = t->q->url;
+	char shown[320];
+	const char *url = url_shown(t->q->url, shown, sizeof shown);
 
 	if (t->is_stopped)
 		return err_set(err, ERR_CANCEL, "'%.300s': stopped", url);
 	if (t->is_too_large || code == CURLE_FILESIZE_EXCEEDED)
 		return err_set(err, ERR_REJECT, "'%.300s' is larger than %zu bytes", url, t->max_bytes);
+	if (t->header_bytes > HEADERS_MAX)
+		return err_set(err, ERR_REJECT, "'%.300s' answers with more than %zu bytes of headers", url, HEADERS_MAX);
 	if (t->write_errno)
 		return err_set(err, ERR_RETRY, "'%.300s': cannot keep what came: %s", url, strerror(t->write_errno));
 	if (t->refused[0])
 		return err_set(err, ERR_REJECT, "'%.300s' leads to %s, which is not a public address "
 			"(PIXELFLEET_ALLOW_PRIVATE_URLS=1 allows it)", url, t->refused);
+	if (code == CURLE_LOGIN_DENIED)
+		return err_set(err, ERR_REJECT, "'%.300s' leads to a URL with a user or password in it, which is not allowed", url);
 	return err_set(err, kind_of(code), "'%.300s': %s", url, *error ? error : curl_easy_strerror(code));
 }
 
-static void read_head(CURL *h, struct http_response *r)
+static void read_head(CURL *h, const char *want, struct http_response *r)
 {
 	const char *type = NULL;
+	struct curl_header *header;
 	long status = 0;
 
 	curl_easy_getinfo(h, CURLINFO_RESPONSE_CODE, &status);
 	curl_easy_getinfo(h, CURLINFO_CONTENT_TYPE, &type);
 	r->status = (unsigned)status;
 	snprintf(r->content_type, sizeof r->content_type, "%s", type ? type : "");
+	if (want && curl_easy_header(h, want, 0, CURLH_HEADER, -1, &header) == CURLHE_OK)
+		snprintf(r->header, sizeof r->header, "%s", header->value);
 }
 
 int httpc_perform(struct httpc *c, const struct http_request *q, struct http_response *ret, struct err *err)
@@ -259,7 +282,26 @@ int httpc_perform(struct httpc *c, const struct http_request *q, struct http_res
 		http_response_done(&response);
 		return explain(&t, code, c->error, err);
 	}
-	read_head(*h, &response);
+	read_head(*h, q->want_header, &response);
 	*ret = response;
 	return 0;
+}
+
+bool http_url_origin(const char *url, char *ret, size_t n)
+{
+	CURLU *u = curl_url();
+	char *host = NULL, *port = NULL;
+	bool is_one = false;
+
+	if (u && curl_url_set(u, CURLUPART_URL, url, 0) == CURLUE_OK && curl_url_get(u, CURLUPART_HOST, &host, 0) == CURLUE_OK &&
+	    curl_url_get(u, CURLUPART_PORT, &port, CURLU_DEFAULT_PORT) == CURLUE_OK && strlen(host) + strlen(port) + 2 <= n) {
+		snprintf(ret, n, "%s:%s", host, port);
+		for (char *c = ret; *c; c++)
+			*c = *c >= 'A' && *c <= 'Z' ? (char)(*c + 'a' - 'A') : *c;
+		is_one = true;
+	}
+	curl_free(host);
+	curl_free(port);
+	curl_url_cleanup(u);
+	return is_one;
 }

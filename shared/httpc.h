@@ -21,6 +21,7 @@ struct http_request {
 	size_t body_len;
 	unsigned timeout_s;             /* all of it; 0: 30 */
 	size_t max_bytes;               /* of the answer; 0: 64 MiB */
+	const char *want_header;        /* keep the answer's header of this name; may be NULL */
 	int to_fd;                      /* write the answer's bytes here instead of into `body`; 0: no */
 	unsigned max_redirects;         /* 0: none are followed */
 	bool public_only;               /* refuse loopback, private, link-local and the like, at connect, on every hop */
@@ -33,6 +34,7 @@ struct http_request {
 struct http_response {
 	unsigned status;
 	char content_type[128];
+	char header[128];               /* the one that was wanted, or "" */
 	struct buf body;
 };
 
@@ -44,5 +46,8 @@ void http_response_done(struct http_response *r);
 /* What an answer that is no success means for the step: of the 4xx, only 408, 425 and 429 may pass
  * later; 5xx may; the rest (redirects that were not followed) may not. */
 enum err_kind http_status_kind(unsigned status);
+
+/* "HOST:PORT" of an http or https URL, in lower case; false: it is none, or `n` bytes are too few. */
+bool http_url_origin(const char *url, char *ret, size_t n);
 
 #endif

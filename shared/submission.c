@@ -1,13 +1,14 @@
 #include "submission.h"
 
+#include "beneath.h"
+#include "folder.h"
 #include "normal_form.h"
+#include "url.h"
 #include "utf8.h"
 
-#include <dirent.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
-#include <sys/stat.h>
+#include <unistd.h>
 
 #include <sodium.h>
 
@@ -49,11 +50,6 @@ static bool is_plain(const json_t *v, size_t most)
 	return true;
 }
 
-static bool is_url(const char *s)
-{
-	return strncasecmp(s, "http://", 7) == 0 || strncasecmp(s, "https://", 8) == 0;
-}
-
 static bool has_dots(const char *path)
 {
 	for (const char *s = path; (s = strstr(s, "..")); s += 2)
@@ -76,58 +72,60 @@ static bool is_under(const char *path, const char *roots)
 	return false;
 }
 
-static int is_picture_name(const struct dirent *e)
+static void add_directory(struct submission *s, int fd, const char *path, const json_t *image, const char *at, json_t *problems)
 {
-	static const char *const endings[] = { ".jpg", ".jpeg", ".png", ".webp", ".gif", ".tif", ".tiff", ".heic", ".heif", ".avif" };
-	const char *dot = strrchr(e->d_name, '.');
+	size_t before = json_array_size(s->images), room = SUBMISSION_MAX_IMAGES + 1 - min_of(before, (size_t)SUBMISSION_MAX_IMAGES);
+	size_t odd = 0;
 
-	for (size_t i = 0; dot && e->d_name[0] != '.' && i < countof(endings); i++)
-		if (strcasecmp(dot, endings[i]) == 0)
-			return 1;
-	return 0;
+	if (folder_pictures(fd, path, room, s->images, &odd) < 0)
+		problem_add(problems, image, "a directory that the dispatcher can read|%s", at);
+	else if (odd)
+		problem_add(problems, image, "pictures with names in UTF-8, without control characters; %zu in this directory %s not|%s", odd,
+			odd == 1 ? "is" : "are", at);
+	else if (json_array_size(s->images) == before && before <= SUBMISSION_MAX_IMAGES)
+		problem_add(problems, image, "a directory with pictures in it (jpg, png, webp, gif, tiff, heif, avif)|%s", at);
 }
 
-static void add_directory(struct submission *s, const char *path, const json_t *image, size_t i, const char *member, json_t *problems)
+static void add_path(struct submission *s, const json_t *image, const char *roots, const char *at, json_t *problems)
 {
-	struct dirent **entries = NULL;
-	int n = scandir(path, &entries, is_picture_name, alphasort);
-	size_t room = SUBMISSION_MAX_IMAGES + 1 - min_of(json_array_size(s->images), (size_t)SUBMISSION_MAX_IMAGES);
+	const char *path = json_string_value(image);
+	scoped(close_p) int fd = -1;
+	struct err err;
 
-	if (n <= 0)
-		problem_add(problems, image, "%s|/%s/%zu", n < 0 ? "a directory that the dispatcher can read" :
-			"a directory with pictures in it (jpg, png, webp, gif, tiff, heif, avif)", member, i);
-	for (int k = 0; k < n; k++) {
-		scoped(free_p) char *file = xasprintf("%s%s%s", path, path[strlen(path) - 1] == '/' ? "" : "/", entries[k]->d_name);
-		json_t *name = json_string(file);       /* NULL when the name is not UTF-8 */
+	if (*path != '/')
+		problem_add(problems, image, "http://..., https://... or an absolute path|%s", at);
+	else if (has_dots(path))
+		problem_add(problems, image, "a path without ..|%s", at);
+	else if (!is_under(path, roots))
+		problem_add(problems, image, "a path under one of PIXELFLEET_ALLOWED_ROOTS: %s|%s", *roots ? roots : "(none is set)", at);
+	else if (beneath_open_dir(roots, path, &fd, &err) == 0)
+		add_directory(s, fd, path, image, at, problems);
+	else                    /* a file, or whatever the worker will say of it */
+		json_array_append(s->images, (json_t *)image);
+}
 
-		if ((size_t)k < room && name)
-			json_array_append(s->images, name);
-		json_decref(name);
-		free(entries[k]);
-	}
-	free(entries);
+/* A password is not repeated. */
+static void refuse_url(const char *url, const char *allowed, const char *at, json_t *problems)
+{
+	scoped(free_p) char *shown = xcalloc(1, IMAGE_MAX_BYTES + 8);
+	scoped(json_decref_p) json_t *found = json_string(url_shown(url, shown, IMAGE_MAX_BYTES + 8));
+
+	problem_add(problems, found, "%s|%s", allowed, at);
 }
 
 static void add_image(struct submission *s, const json_t *image, size_t i, const char *member, const char *roots, json_t *problems)
 {
 	const char *text = json_string_value(image);
-	struct stat st;
+	scoped(free_p) char *at = xasprintf("/%s/%zu", member, i);
 
-	if (!is_plain(image, IMAGE_MAX_BYTES)) {
-		problem_add(problems, image, "text: a URL or an absolute path, of 1 to %d bytes|/%s/%zu", IMAGE_MAX_BYTES, member, i);
-	} else if (is_url(text)) {
+	if (!is_plain(image, IMAGE_MAX_BYTES))
+		problem_add(problems, image, "text: a URL or an absolute path, of 1 to %d bytes|%s", IMAGE_MAX_BYTES, at);
+	else if (!url_is_http(text))
+		add_path(s, image, roots, at, problems);
+	else if (url_problem(text))
+		refuse_url(text, url_problem(text), at, problems);
+	else
 		json_array_append(s->images, (json_t *)image);
-	} else if (*text != '/') {
-		problem_add(problems, image, "http://..., https://... or an absolute path|/%s/%zu", member, i);
-	} else if (has_dots(text)) {
-		problem_add(problems, image, "a path without ..|/%s/%zu", member, i);
-	} else if (!is_under(text, roots)) {
-		problem_add(problems, image, "a path under one of PIXELFLEET_ALLOWED_ROOTS: %s|/%s/%zu", *roots ? roots : "(none is set)", member, i);
-	} else if (stat(text, &st) == 0 && S_ISDIR(st.st_mode)) {
-		add_directory(s, text, image, i, member, problems);
-	} else {
-		json_array_append(s->images, (json_t *)image);
-	}
 }
 
 static void read_images(struct submission *s, const json_t *body, const char *roots, json_t *problems)
@@ -193,8 +191,10 @@ static void read_small(struct submission *s, const json_t *body, json_t *problem
 	s->deadline_s = json_number_value(deadline);
 	if (deadline && !(json_is_number(deadline) && s->deadline_s > 0 && s->deadline_s <= DEADLINE_MAX_S))
 		problem_add(problems, deadline, "seconds, more than 0 and at most %.0f|/deadline_s", DEADLINE_MAX_S);
-	if (callback && !(is_plain(callback, 2048) && is_url(json_string_value(callback))))
+	if (callback && !(is_plain(callback, 2048) && url_is_http(json_string_value(callback))))
 		problem_add(problems, callback, "http://... or https://..., at most 2048 bytes|/callback_url");
+	else if (callback && url_problem(json_string_value(callback)))
+		refuse_url(json_string_value(callback), url_problem(json_string_value(callback)), "/callback_url", problems);
 	else if (callback)
 		s->callback_url = xstrdup(json_string_value(callback));
 	read_labels(s, body, problems);

@@ -111,6 +111,8 @@ static int get_numbers(struct task *t, struct err *err)
 	t->item = -1;
 	if (item && !json_is_null(item) && get_number(t->body, "item", -1, &t->item, err) < 0)
 		return -1;
+	if (json_object_get(t->body, "pass") && get_number(t->body, "pass", 0, &t->pass, err) < 0)
+		return -1;
 	if (get_number(t->body, "ordinal", 0, &t->ordinal, err) < 0 || get_number(t->body, "attempt", 1, &t->attempt, err) < 0)
 		return -1;
 	if (timeout && get_number(t->body, "timeout_s", 1, &seconds, err) < 0)
@@ -150,6 +152,7 @@ static int read_body(struct task *t, struct err *err)
 	t->source = json_string_value(json_object_get(t->body, "source"));
 	t->trace = json_string_value(json_object_get(t->body, "trace"));
 	t->final = json_is_true(json_object_get(t->body, "final"));
+	t->is_probe = json_is_true(json_object_get(t->body, "probe"));
 	return get_numbers(t, err) < 0 ? -1 : get_inputs(t, err);
 }
 
@@ -213,8 +216,18 @@ static void add_member(struct buf *to, const char *name, const json_t *value)
 	buf_json(to, value);
 }
 
+static void add_backend(const char *name, struct buf *to)
+{
+	buf_puts(to, ",\"backend\":");
+	utf8_json_string(to, name, strlen(name));
+}
+
 static void add_outcome(const struct task_result *r, struct buf *to)
 {
+	bool is_at_fault = r->failed && r->backend[0] && !r->backend_answered;
+
+	if (r->backend[0] && !is_at_fault)
+		add_backend(r->backend, to);
 	if (!r->failed) {
 		buf_puts(to, ",\"status\":\"succeeded\"");
 		add_member(to, "artifacts", r->artifacts);
@@ -225,6 +238,10 @@ static void add_outcome(const struct task_result *r, struct buf *to)
 	utf8_json_string(to, r->err.msg, strlen(r->err.msg));
 	if (r->signal)
 		buf_printf(to, ",\"signal\":%d", r->signal);
+	if (is_at_fault)
+		add_backend(r->backend, to);
+	if (r->deferred)
+		buf_puts(to, ",\"deferred\":true");
 	buf_puts(to, "}");
 }
 
@@ -237,6 +254,10 @@ void task_report(const struct task *t, const struct task_result *r, const char *
 	utf8_json_string(to, worker, strlen(worker));
 	if (t->is_requeue)
 		buf_puts(to, ",\"requeue\":true");
+	if (t->is_probe)
+		buf_puts(to, ",\"probe\":true");
+	if (t->pass)
+		buf_printf(to, ",\"pass\":%d", t->pass);
 	buf_printf(to, ",\"started_at\":\"%s\",\"ms\":%lld.%03lld", clock_format(r->started_us, at),
 		(long long)(r->took_us / 1000), (long long)(r->took_us % 1000));
 	if (r->peak_rss_kb)

@@ -3,7 +3,7 @@
  *
  * Envelope, as found on pixelfleet:queue:<queue>:
  *   {"v":1,"job":"<uuid>","step":"small","item":0,"ordinal":3,"attempt":1,"tool":"resize","queue":"image",
- *    "timeout_s":60,"final":true,"params":{...},
+ *    "timeout_s":60,"final":true,"pass"?:2,"probe"?:true,"params":{...},
  *    "source":"/photos/a.jpg",                                  (fetch only)
  *    "inputs":[{"step":"src","item":0,"artifact":{"name","digest","media_type","bytes","width"?,"height"?,"origin"?}},
  *              {"step":"boxes","item":0,"data":{...}}]           or "inputs_url":"/internal/v1/inputs/<job>/<ordinal>"
@@ -31,6 +31,8 @@ struct task {
 	unsigned timeout_s;
 	bool final;             /* nobody else reads its picture: write it in the format asked for */
 	bool is_requeue;
+	bool is_probe;          /* runs although the circuit of its backend is open, to see whether it has come back */
+	int pass;               /* how often it was put off uncharged: with `attempt` it tells one push from the next */
 	char run[37];           /* random, of this execution */
 };
 
@@ -48,13 +50,18 @@ struct task_result {
 	size_t peak_rss_kb;     /* 0: not known */
 	int64_t started_us;     /* wall clock */
 	int64_t took_us;
+	/* "triton", "callback:HOST:PORT": on failure, whose fault it was; with backend_answered, and on success, who did answer
+	 * and so is well. Empty: no backend has to do with it. */
+	char backend[128];
+	bool backend_answered;  /* failed, but the backend was there (it said 404) */
+	bool deferred;          /* failed without having been tried: the circuit of `backend` is open */
 };
 void task_result_done(struct task_result *r);
 
 /* One report of the array that is POSTed to /internal/v1/results:
- *   {"run","job","ordinal","attempt","worker","requeue"?:true,"started_at","ms":1.25,"peak_rss_kb"?,
- *    "status":"succeeded","artifacts"?:[...],"data"?:...}
- *   {..., "status":"failed","error":{"kind","message","signal"?}}
+ *   {"run","job","ordinal","attempt","probe"?:true,"pass"?,"worker","requeue"?:true,"started_at","ms":1.25,"peak_rss_kb"?,
+ *    "backend"?:"this one answered","status":"succeeded","artifacts"?:[...],"data"?:...}
+ *   {..., "status":"failed","error":{"kind","message","signal"?,"backend"?:"this one did not","deferred"?:true}}
  * Answer: {"answers":["accepted"|"duplicate"|"stale"|"unknown", ...]}, in order. */
 void task_report(const struct task *t, const struct task_result *r, const char *worker, struct buf *to);
 

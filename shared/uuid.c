@@ -29,8 +29,11 @@ static void put_ms(uint8_t b[16], int64_t ms)
 		b[i] = (uint8_t)(ms >> (40 - 8 * i));
 }
 
+#define STEP_BACK_MS 60000
+
 /* RFC 9562, 6.2 method 2: the 74 random bits of a millisecond are a counter that grows by a
- * random amount, and a clock that steps back does not take the ids back with it. */
+ * random amount, and a clock that is set back a little does not take the ids back with it. One that
+ * is set back far was wrong before, and so were the ids: they return to the right time. */
 void uuid_new(char text[UUID_TEXT])
 {
 	static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
@@ -41,7 +44,7 @@ void uuid_new(char text[UUID_TEXT])
 
 	randombytes_buf(b, sizeof b);
 	must(pthread_mutex_lock(&lock) == 0);
-	if (now > last_ms) {
+	if (now > last_ms || now < last_ms - STEP_BACK_MS) {
 		last_ms = now;
 		counter = randombytes_random() & 0x1fffffff;
 	} else {

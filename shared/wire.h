@@ -6,8 +6,12 @@
  * The sockets block; a deadline is set with SO_RCVTIMEO, or by ending the peer.
  *
  * The words, parent P and runner R:
- *   R {"ready":true,"version":"0.1.0","vips":"8.14.1"}             once, at start
- *   P {"do":"setup","memory_mb":4096}                              optional, before the first run; no answer
+ *   R {"ready":true,"version":"0.1.0","vips":"8.14.1"}             once, at start; with it may come the descriptor of
+ *                                                                  a file of WIRE_LAST_WORDS bytes: what it says
+ *                                                                  there when it dies, text that ends with NUL
+ *   P {"do":"setup","memory_mb":4096,"file_mb":2112}               before the first run: the sandbox closes
+ *   R {"setup":true,"landlock":7,"seccomp":true}                   Landlock's ABI, 0: none
+ *   R {"setup":false,"error":{"kind","message"}}                   and it leaves
  *   P {"do":"run","tool","job","step","item","attempt","final","params":{...},"max_pixels",
  *      "inputs":[{"step","item","fd":0,"name","media_type","origin"} | {"step","item","data":...}]}
  *                                                                  "fd" counts the message's descriptors from 0
@@ -17,6 +21,16 @@
  *   R {"done_output":true,"index":0,"name","media_type","origin","width","height"}
  *                                                                  index counts the outputs asked for; no answer;
  *                                                                  "origin", "width" and "height" may be missing
+ *   R {"ask":"memory","bytes":40000000,"what":"4000 x 3000 x 1 page x 3 bands = 36000000 bytes"}
+ *                                                                  before it decodes; a second question replaces the first
+ *   P {"memory":true}                                              when so much is free
+ *   P {"memory":false,"error":{"kind","message"}}
+ *   R {"ask":"model","model":"yolov8n","version":""}
+ *   P {"model":{"name","inputs":[{"name","datatype","shape":[-1,3,640,640]}],"outputs":[...]},"card":{...model.json...}}
+ *   R {"ask":"infer","model","version","inputs":[{"name","datatype","shape","bytes"}],"outputs":["output0"]}
+ *     + one descriptor: the tensors' bytes, one tensor after the other from its beginning on
+ *   P {"outputs":[{"name","datatype","shape","offset","bytes"}]} + one descriptor, which the offsets are into
+ *   P {"error":{"kind","message"}}                                 instead of either answer
  *   R {"end":true,"ok":true,"data":...?}                           the run is over; the next one may come
  *   R {"end":true,"ok":false,"error":{"kind":"reject|retry","message"}}
  * The runner leaves, with status 0, when the parent closes its end.
@@ -28,6 +42,7 @@
 #include "err.h"
 
 #define WIRE_FDS 32
+#define WIRE_LAST_WORDS 512
 #define WIRE_MAX (16u << 20)    /* bytes of text in one message */
 
 enum { WIRE_MESSAGE = 0, WIRE_END = 1 };

@@ -24,7 +24,7 @@ stage() {
 
 # Only the lines in which a runner counts.
 totals() {
-	grep -hE '^\[  (PASSED|FAILED)  \] ([a-z]+: )?[0-9]+ test|^ *[0-9]+ FAILED TEST|^=+ .*(passed|failed|error|no tests).* =+$|^replay: ' "$1" ||
+	grep -hE '^\[  (PASSED|FAILED)  \] ([a-z]+: )?[0-9]+ test|^ *[0-9]+ FAILED TEST|^=+ .*(passed|failed|error|no tests).* =+$|^(replay|faults|systemd): ' "$1" ||
 		echo "no totals; see $1"
 }
 
@@ -37,6 +37,8 @@ stage replay  -j"$jobs" MODE=san run-replay
 stage tsan    -j"$jobs" MODE=tsan build/tsan/unit
 stage threads MODE=tsan run-threads
 stage integration MODE=rel run-integration
+stage faults-rounds MODE=faults run-test-faults ROUNDS=24 SEED=test
+stage systemd MODE=rel run-systemd
 rm -f $logs/status
 
 printf '\n== totals\n'
@@ -45,6 +47,8 @@ printf 'unit tests, ASan + UBSan: %s\n' "$(totals $logs/unit.log)"
 printf 'fuzz corpora, ASan+UBSan: %s\n' "$(totals $logs/replay.log)"
 printf 'unit tests, TSan:         %s\n' "$(totals $logs/threads.log)"
 printf 'integration tests:        %s\n' "$(totals $logs/integration.log)"
+printf 'rounds of faults:         %s\n' "$(totals $logs/faults-rounds.log)"
+printf 'on a real systemd:        %s\n' "$(totals $logs/systemd.log)"
 if [ -n "$failed" ]; then
 	echo "FAILED:$failed"
 	exit 1

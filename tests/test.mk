@@ -4,6 +4,8 @@
 # make integration   pytest on the built programs            K=EXPR: as pytest -k, MODE=san: sanitized programs
 # make replay        the fuzzers' corpora, under ASan and UBSan
 # make fuzz          the fuzzers, FUZZ_S seconds each, with clang      K=WORD: those with WORD in their name
+# make test-faults   jobs while everything around them breaks   ROUNDS=200 SEED= LANES=3 ROUND=17 LIST=1: tests/faults/faults.py
+# make test-systemd  the units on a real systemd in a container: scaling, a reboot, watchdogs, under 5,000 jobs (as root)
 # make check-style   lint, and every header compiles alone
 
 PYTEST := /usr/bin/python3 -B -m pytest -p no:cacheprovider -rfEs
@@ -72,6 +74,13 @@ $(B)/fuzz_%: $(B)/tests/fuzz/fuzz_%.o $(B)/tests/fuzz/fuzz.o $(if $(filter fuzz,
 	$(Q)$(CC) $(cflags) $(if $(filter fuzz,$(MODE)),-fsanitize=fuzzer) $(LDFLAGS.$(MODE)) $(LDFLAGS) -Wl,--as-needed \
 		-o $@ $^ $(libs) -lm -pthread
 
+test-faults: setup
+	+$(Q)$(SUB) MODE=faults all
+	+$(Q)$(SUB) MODE=faults run-test-faults
+run-test-faults: all
+	$(Q)env PIXELFLEET_BUILD=$(B) ROUNDS='$(ROUNDS)' SEED='$(SEED)' LANES='$(LANES)' ROUND='$(ROUND)' LIST='$(LIST)' \
+		/usr/bin/python3 -B tests/faults/faults.py
+
 lint:
 	$(Q)tests/lint.sh
 
@@ -102,10 +111,20 @@ $(B)/plain_loop: $(B)/tests/bench/plain_loop.o
 	$(call say,LINK)
 	$(Q)$(CC) $(cflags) $(LDFLAGS.$(MODE)) $(LDFLAGS) -o $@ $^ $(libs)
 
+test-systemd: setup
+	+$(Q)$(SUB) MODE=rel run-systemd
+run-systemd: all $(B)/systemd_probe
+	$(Q)tests/systemd/run.sh $(B)
+
+$(B)/systemd_probe: libs =
+$(B)/systemd_probe: $(B)/tests/systemd/probe.o
+	$(call say,LINK)
+	$(Q)$(CC) $(cflags) $(LDFLAGS.$(MODE)) $(LDFLAGS) -o $@ $^
+
 demo:
 	$(Q)tests/setup.sh demo
 	+$(Q)$(SUB) MODE=rel all
 	$(Q)tests/demo/demo.sh
 
 .PHONY: setup test replay fuzz run-replay run-fuzz unit threads integration run-unit run-threads run-integration coverage lint headers \
-	check-style bench recovery soak demo
+	test-faults run-test-faults check-style bench recovery soak demo test-systemd run-systemd

@@ -61,15 +61,18 @@ static int run_and_print(const struct conf *conf, struct store *store, const str
 	scoped(close_p) int wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	scoped(task_result_done) struct task_result result = { 0 };
 	scoped(buf_free) struct buf report = { 0 };
+	struct memory_budget memory;
 	struct executor x;
 	bool stop = false;
 	struct err err;
 	int status;
 
-	if (executor_init(&x, conf, store, wake_fd, &err) < 0)
+	memory_budget_open(&memory, conf);
+	if (executor_init(&x, conf, store, &memory, wake_fd, &err) < 0)
 		return trouble(&err);
 	exec_task(&x, t, &stop, clock_mono_ms() + (int64_t)t->timeout_s * 1000, &result);
 	executor_done(&x);
+	memory_budget_done(&memory);
 	task_report(t, &result, "alone", &report);
 	status = result.failed ? exit_status[result.err.kind] : 0;
 	printf("%s\n", report.text);
@@ -133,6 +136,19 @@ static int check_runner(const struct conf *conf, struct err *err)
 	return rc;
 }
 
+static int check_triton(const struct conf *conf, struct err *err)
+{
+	struct httpc *http = httpc_new();
+	struct triton t;
+	int rc;
+
+	triton_init(&t, conf, http);
+	rc = triton_ready(&t, NULL, err);
+	triton_done(&t);
+	httpc_free(http);
+	return rc;
+}
+
 static const struct {
 	const char *name;
 	int (*check)(const struct conf *conf, struct err *err);
@@ -141,6 +157,7 @@ static const struct {
 	{ "dispatcher", check_dispatcher },
 	{ "artifacts", check_store },
 	{ "runner", check_runner },
+	{ "triton", check_triton },
 };
 
 int alone_check(const struct conf *conf)
@@ -150,6 +167,8 @@ int alone_check(const struct conf *conf)
 	for (size_t i = 0; i < countof(checks); i++) {
 		struct err err;
 
+		if (checks[i].check == check_triton && !*conf->triton_url)
+			continue;
 		if (checks[i].check(conf, &err) == 0) {
 			printf("%-11s ok\n", checks[i].name);
 		} else {

@@ -6,9 +6,11 @@
 #include "sync.h"
 #include "wire.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,16 +18,18 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #define START_MS  30000         /* a cold start reads libvips from disk */
 #define LEAVE_MS  1000          /* for its exit handlers: coverage, sanitizer reports */
 #define STALL_S   10            /* longest pause inside one message */
+#define CPU_MORE_S 2            /* over what its task may use */
 #define PROGRAM   "pixelfleet-runner"
 
 void child_init(struct child *c, const struct conf *conf)
 {
-	*c = (struct child){ .conf = conf, .sock = -1 };
+	*c = (struct child){ .conf = conf, .sock = -1, .words = -1 };
 	mutex_init(&c->lock);
 }
 
@@ -96,6 +100,19 @@ void child_kill_if_late(struct child *c, int64_t now_ms)
 	}
 }
 
+/* What it wrote, when it is text at all: it may have been somebody else's by then. */
+static void take_words(struct child *c)
+{
+	ssize_t n = c->words < 0 ? 0 : pread(c->words, c->said, sizeof c->said - 1, 0);
+
+	c->said[max_of(n, (ssize_t)0)] = '\0';
+	for (char *p = c->said; *p; p++)
+		if ((unsigned char)*p < ' ')
+			*p = ' ';
+	close_p(&c->words);
+	c->words = -1;
+}
+
 void child_bury(struct child *c, int *ret_status, size_t *ret_peak_kb)
 {
 	struct rusage usage = { 0 };
@@ -111,6 +128,7 @@ void child_bury(struct child *c, int *ret_status, size_t *ret_peak_kb)
 	kill(-pid, SIGKILL);
 	while (wait4(pid, &status, 0, &usage) < 0)
 		must(errno == EINTR);
+	take_words(c);
 	close(c->sock);
 	c->sock = -1;
 	c->tasks = 0;
@@ -162,27 +180,73 @@ int child_await(struct child *c, int64_t until_ms, const bool *stop, int wake_fd
 	}
 }
 
+/* The next thing that it says. */
+static int hear(struct child *c, json_t **ret, int *fds, size_t *n, struct err *err)
+{
+	if (child_await(c, clock_mono_ms() + START_MS, NULL, -1, err) < 0)
+		return -1;
+	if (wire_recv_json(c->sock, ret, fds, n, err) != WIRE_MESSAGE)
+		return err_set(err, ERR_RETRY, "it left at once");
+	return 0;
+}
+
+/* Once: all runners of a worker have the same kernel. */
+static void note_sandbox(const json_t *state)
+{
+	static atomic_flag is_noted = ATOMIC_FLAG_INIT;
+	int landlock = (int)json_integer_value(json_object_get(state, "landlock"));
+
+	if (!atomic_flag_test_and_set(&is_noted))
+		log_event(landlock ? LOG_INFO_ : LOG_WARN_, "runner.sandbox", "landlock=%d seccomp=%s", landlock,
+			json_is_true(json_object_get(state, "seccomp")) ? "yes" : "no");
+}
+
+/* Room for the largest picture without compression: 4 bands of 16 bits. */
+static json_int_t file_mib(const struct conf *conf)
+{
+	return (json_int_t)(conf->max_image_size >> 17) + 64;
+}
+
+static int set_up(struct child *c, struct err *err)
+{
+	scoped(json_decref_p) json_t *answer = NULL, *setup = json_pack("{s:s, s:i, s:I}", "do", "setup", "memory_mb",
+		(int)c->conf->runner_memory_mb, "file_mb", file_mib(c->conf));
+	const char *why;
+
+	if (wire_send_json(c->sock, setup, NULL, 0, err) < 0 || hear(c, &answer, NULL, NULL, err) < 0)
+		return -1;
+	why = json_string_value(json_object_get(json_object_get(answer, "error"), "message"));
+	if (!json_is_true(json_object_get(answer, "setup")))
+		return err_set(err, ERR_RETRY, "%s", why ? why : "it did not say that its sandbox is closed");
+	note_sandbox(answer);
+	return 0;
+}
+
 static int handshake(struct child *c, struct err *err)
 {
-	scoped(json_decref_p) json_t *hello = NULL, *setup = json_pack("{s:s, s:i}", "do", "setup", "memory_mb",
-		(int)c->conf->runner_memory_mb);
+	scoped(json_decref_p) json_t *hello = NULL;
 	const struct timeval stall = { .tv_sec = STALL_S };
+	int fds[WIRE_FDS];
+	size_t n = 0;
 
 	setsockopt(c->sock, SOL_SOCKET, SO_RCVTIMEO, &stall, sizeof stall);
 	setsockopt(c->sock, SOL_SOCKET, SO_SNDTIMEO, &stall, sizeof stall);
-	if (child_await(c, clock_mono_ms() + START_MS, NULL, -1, err) < 0)
+	if (hear(c, &hello, fds, &n, err) < 0)
 		return -1;
-	if (wire_recv_json(c->sock, &hello, NULL, NULL, err) != WIRE_MESSAGE)
-		return err_set(err, ERR_RETRY, "it left at once");
+	if (n > 0)
+		c->words = fds[--n];
+	while (n > 0)
+		close(fds[--n]);
 	if (!json_is_true(json_object_get(hello, "ready")))
 		return err_set(err, ERR_RETRY, "it did not say that it is ready");
-	return wire_send_json(c->sock, setup, NULL, 0, err);
+	return set_up(c, err);
 }
 
 void child_describe_end(int status, char *text, size_t size)
 {
 	if (WIFSIGNALED(status))
-		snprintf(text, size, "killed by SIG%s", sigabbrev_np(WTERMSIG(status)) ? sigabbrev_np(WTERMSIG(status)) : "?");
+		snprintf(text, size, "killed by SIG%s%s", sigabbrev_np(WTERMSIG(status)) ? sigabbrev_np(WTERMSIG(status)) : "?",
+			WTERMSIG(status) == SIGXCPU ? " (out of CPU time)" : "");
 	else
 		snprintf(text, size, "left with exit status %d", WEXITSTATUS(status));
 }
@@ -205,12 +269,27 @@ int child_start(struct child *c, struct err *err)
 	unlock(&c->lock);
 	if (handshake(c, err) == 0)
 		return 0;
+	child_died(c, LEAVE_MS);
 	child_bury(c, &status, &peak_kb);
 	child_describe_end(status, ended, sizeof ended);
 	return err_wrap(err, "starting the runner (%s)", ended);
 }
 
-/* ---- its memory ---- */
+/* ---- its memory and time ---- */
+
+void child_limit_cpu(const struct child *c, unsigned timeout_s)
+{
+	long cpus = max_of(sysconf(_SC_NPROCESSORS_ONLN), 1L);
+	struct rlimit most = { .rlim_max = RLIM_INFINITY };
+	struct timespec used;
+	clockid_t clock;
+
+	if (clock_getcpuclockid(c->pid, &clock) != 0 || clock_gettime(clock, &used) < 0)
+		return;                 /* it is gone */
+	most.rlim_cur = (rlim_t)used.tv_sec + (rlim_t)timeout_s * (rlim_t)cpus + CPU_MORE_S;
+	if (prlimit(c->pid, RLIMIT_CPU, &most, NULL) < 0)
+		log_warn("runner.unlimited", "what=cpu error=%s", log_quote(strerror(errno)));
+}
 
 void child_reset_peak(const struct child *c)
 {

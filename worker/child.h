@@ -6,6 +6,7 @@
 #define CHILD_H
 
 #include "conf.h"
+#include "wire.h"
 
 #include <pthread.h>
 #include <sys/types.h>
@@ -16,6 +17,8 @@ struct child {
 	pid_t pid;              /* 0: none */
 	int64_t late_ms;        /* monotonic: it dies when it still works on the task then; 0: no task */
 	int sock;
+	int words;              /* where it leaves its last words, or -1 */
+	char said[WIRE_LAST_WORDS];     /* what the last one buried had to say; "": nothing */
 	unsigned tasks;         /* that it has done */
 };
 
@@ -28,7 +31,7 @@ int child_start(struct child *c, struct err *err) must_use;
 void child_end(struct child *c);
 /* It has ended, or does within that time; child_bury() is still to come. */
 bool child_died(const struct child *c, unsigned within_ms);
-/* Kills it when it still lives, and says how it ended (wait(2)'s status) and what memory it used. */
+/* Kills it when it still lives, and says how it ended (wait(2)'s status), what memory it used, and (c->said) why. */
 void child_bury(struct child *c, int *ret_status, size_t *ret_peak_kb);
 void child_describe_end(int status, char *text, size_t size);         /* "killed by SIGSEGV" */
 
@@ -44,6 +47,10 @@ size_t child_peak_kb(const struct child *c);
  * thread. 0: no task. */
 void child_set_late(struct child *c, int64_t late_ms);
 void child_kill_if_late(struct child *c, int64_t now_ms);
+
+/* The kernel ends it (SIGXCPU) when it uses more processor time for its task than all processors could in that
+ * time, and some: the limit for a runner that spins while nobody watches it. */
+void child_limit_cpu(const struct child *c, unsigned timeout_s);
 
 /* The program's path, as found: beside this program, in ../lib/pixelfleet, ../libexec/pixelfleet, in PATH. */
 int child_find(char *path, size_t size, struct err *err) must_use;

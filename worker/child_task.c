@@ -1,5 +1,6 @@
 #include "child_task.h"
 
+#include "child_infer.h"
 #include "clock.h"
 #include "inputs.h"
 #include "wire.h"
@@ -22,6 +23,7 @@ struct exchange {               /* what goes over the socket for one task */
 	size_t nin;
 	int out[OUTPUTS_MAX];   /* -1: told done */
 	size_t nout;
+	int64_t deadline_ms;    /* moves by the time it waits for memory */
 	bool is_given;          /* the runner has, or may have, something of the task */
 	bool has_failed;        /* an output could not be kept: `err` says why, whatever the runner thinks */
 	struct err err;
@@ -36,6 +38,7 @@ static void close_inputs(struct exchange *x)
 
 static void exchange_done(struct exchange *x)
 {
+	memory_give(x->job->memory.budget, x->job->memory.turn);
 	json_decref(x->inputs);
 	close_inputs(x);
 	for (size_t i = 0; i < x->nout; i++)
@@ -167,6 +170,35 @@ static int keep_output(struct exchange *x, const json_t *said, struct err *err)
 	return 0;
 }
 
+/* ---- models ---- */
+
+/* The result tells about the backend, whichever way the task ends: see struct task_result. */
+static int give_model(struct exchange *x, const json_t *said, const int *fds, size_t nfds, struct err *err)
+{
+	struct triton_call call = { .stop = x->job->stop, .deadline_ms = x->deadline_ms, .is_probe = x->job->task->is_probe };
+
+	if (!x->job->triton)
+		return err_set(err, ERR_RETRY, "the runner asks for a model where none can be asked for");
+	if (child_infer(x->child->sock, x->job->triton, &call, said, fds, nfds, err) < 0)
+		return -1;
+	if (call.is_fault || call.is_answered)
+		snprintf(x->result->backend, sizeof x->result->backend, "triton");
+	x->result->backend_answered = !call.is_fault;
+	return 0;
+}
+
+/* ---- memory ---- */
+
+static int give_memory(struct exchange *x, const json_t *said, struct err *err)
+{
+	int rc;
+
+	child_set_late(x->child, 0);
+	rc = child_memory_answer(x->child, &x->job->memory, said, x->job->stop, x->job->wake_fd, &x->deadline_ms, err);
+	child_set_late(x->child, x->deadline_ms + LATE_MS);
+	return rc;
+}
+
 /* ---- the words ---- */
 
 enum { GOES_ON, IS_OVER, HAS_FAILED };
@@ -186,6 +218,28 @@ static int end_of(struct exchange *x, const json_t *said, struct err *err)
 	return HAS_FAILED;
 }
 
+static void close_fds(const int *fds, size_t n)
+{
+	while (n > 0)
+		close(fds[--n]);
+}
+
+/* -1: the runner is of no more use. */
+static int answer(struct exchange *x, const json_t *said, const int *fds, size_t nfds, struct err *err)
+{
+	const char *ask = text_of(said, "ask");
+
+	if (strcmp(ask, "model") == 0 || strcmp(ask, "infer") == 0)
+		return give_model(x, said, fds, nfds, err);
+	if (strcmp(ask, "memory") == 0)
+		return give_memory(x, said, err);
+	if (*ask)
+		return give_output(x, err);
+	if (json_object_get(said, "done_output"))
+		return keep_output(x, said, err);
+	return err_set(err, ERR_RETRY, "the runner says what is not understood");
+}
+
 /* Until its end. -1: the runner is of no more use; HAS_FAILED: only the task is. */
 static int converse(struct exchange *x, struct err *err)
 {
@@ -193,22 +247,20 @@ static int converse(struct exchange *x, struct err *err)
 		return -1;
 	for (;;) {
 		scoped(json_decref_p) json_t *said = NULL;
-		int rc = child_await(x->child, x->job->deadline_ms, x->job->stop, x->job->wake_fd, err);
+		int fds[WIRE_FDS];
+		size_t nfds = 0;
+		int rc = child_await(x->child, x->deadline_ms, x->job->stop, x->job->wake_fd, err);
 
 		if (rc == 0)
-			rc = wire_recv_json(x->child->sock, &said, NULL, NULL, err);
+			rc = wire_recv_json(x->child->sock, &said, fds, &nfds, err);
 		if (rc == WIRE_END)
 			return err_set(err, ERR_RETRY, "it is gone");
 		if (rc < 0)
 			return -1;
+		rc = json_object_get(said, "end") ? end_of(x, said, err) : answer(x, said, fds, nfds, err);
+		close_fds(fds, nfds);
 		if (json_object_get(said, "end"))
-			return end_of(x, said, err);
-		if (json_object_get(said, "ask"))
-			rc = give_output(x, err);
-		else if (json_object_get(said, "done_output"))
-			rc = keep_output(x, said, err);
-		else
-			rc = err_set(err, ERR_RETRY, "the runner says what is not understood");
+			return rc;
 		if (rc < 0)
 			return -1;
 	}
@@ -216,7 +268,7 @@ static int converse(struct exchange *x, struct err *err)
 
 static int explain_death(struct exchange *x, int64_t began_ms, struct err *err)
 {
-	bool timed_out = clock_mono_ms() >= x->job->deadline_ms;
+	bool timed_out = clock_mono_ms() >= x->deadline_ms;
 	bool died = err->kind != ERR_CANCEL && !timed_out && child_died(x->child, 1000);
 	double seconds = (double)(clock_mono_ms() - began_ms) / 1000;
 	char ended[64];
@@ -233,13 +285,16 @@ static int explain_death(struct exchange *x, int64_t began_ms, struct err *err)
 	if (!died)
 		return err_wrap(err, "runner killed after %.1f s", seconds);
 	x->result->signal = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
+	if (*x->child->said)
+		return err_set(err, ERR_RETRY, "the runner was stopped: %s (peak memory %zu MiB, after %.1f s)", x->child->said,
+			peak_kb / 1024, seconds);
 	child_describe_end(status, ended, sizeof ended);
 	return err_set(err, ERR_RETRY, "the runner was lost after %.1f s: %s, peak memory %zu MiB", seconds, ended, peak_kb / 1024);
 }
 
 int child_run(struct child *c, const struct child_task *job, struct task_result *result, struct err *err)
 {
-	scoped(exchange_done) struct exchange x = { .child = c, .job = job, .result = result };
+	scoped(exchange_done) struct exchange x = { .child = c, .job = job, .result = result, .deadline_ms = job->deadline_ms };
 	int64_t began_ms = clock_mono_ms();
 	int rc;
 
@@ -247,6 +302,7 @@ int child_run(struct child *c, const struct child_task *job, struct task_result 
 		return -1;
 	child_reset_peak(c);
 	child_set_late(c, job->deadline_ms + LATE_MS);
+	child_limit_cpu(c, job->task->timeout_s);
 	rc = converse(&x, err);
 	child_set_late(c, 0);
 	if (rc < 0)

@@ -9,17 +9,21 @@
 #define CHILD_TASK_H
 
 #include "child.h"
+#include "child_memory.h"
 #include "store.h"
 #include "task.h"
+#include "triton.h"
 
 struct child_task {
 	const struct task *task;
 	const json_t *params;   /* the defaults are filled in */
 	const json_t *inputs;
 	struct store *store;
+	struct triton *triton;  /* NULL: models cannot be asked for */
 	const bool *stop;       /* atomic: end with ERR_CANCEL */
 	int wake_fd;            /* readable when stop may have changed */
-	int64_t deadline_ms;    /* monotonic */
+	int64_t deadline_ms;    /* monotonic; waiting for memory does not count */
+	struct child_memory memory;
 };
 
 /* result->artifacts, data, signal and peak_rss_kb are filled as far as they are known, on -1 as well. */

@@ -7,19 +7,25 @@
 
 #define DATA_INLINE ((size_t)32 << 10)  /* larger data is kept as an artifact */
 
-int executor_init(struct executor *x, const struct conf *conf, struct store *store, int wake_fd, struct err *err)
+int executor_init(struct executor *x, const struct conf *conf, struct store *store, struct memory_budget *memory, int wake_fd,
+	struct err *err)
 {
 	*x = (struct executor){ .conf = conf, .store = store, .wake_fd = wake_fd };
 	if (upstream_open(&x->upstream, conf, err) < 0)
 		return -1;
 	x->http = httpc_new();
+	triton_init(&x->triton, conf, x->http);
 	child_init(&x->child, conf);
+	memory_turn_init(&x->turn);
+	x->memory = (struct child_memory){ .budget = memory, .turn = &x->turn };
 	return 0;
 }
 
 void executor_done(struct executor *x)
 {
 	child_done(&x->child);
+	memory_turn_done(&x->turn);
+	triton_done(&x->triton);
 	httpc_free(x->http);
 	upstream_close(&x->upstream);
 }
@@ -37,7 +43,7 @@ static int run_flow(struct executor *x, const struct flow_job *job, struct task_
 static int run_tool(struct executor *x, const struct flow_job *job, struct task_result *ret, struct err *err)
 {
 	const struct child_task r = { .task = job->task, .params = job->params, .inputs = job->inputs, .store = x->store,
-		.stop = job->stop, .wake_fd = x->wake_fd, .deadline_ms = job->deadline_ms };
+		.triton = &x->triton, .stop = job->stop, .wake_fd = x->wake_fd, .deadline_ms = job->deadline_ms, .memory = x->memory };
 
 	switch (job->task->tool->runs) {
 	case TOOL_PARENT: return run_flow(x, job, ret, err);

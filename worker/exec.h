@@ -8,20 +8,26 @@
 
 #include "conf.h"
 #include "child.h"
+#include "child_memory.h"
 #include "store.h"
 #include "task.h"
+#include "triton.h"
 #include "upstream.h"
 
 struct executor {
 	const struct conf *conf;
 	struct store *store;
 	struct httpc *http;             /* to the world */
+	struct triton triton;           /* to the model server */
 	struct upstream upstream;       /* to the dispatchers */
 	struct child child;
+	struct memory_turn turn;        /* the task's, in the worker's budget */
+	struct child_memory memory;     /* on_deadline is whose the executor is to set */
 	int wake_fd;                    /* readable when a stop flag may have changed; not ours */
 };
 
-int executor_init(struct executor *x, const struct conf *conf, struct store *store, int wake_fd, struct err *err) must_use;
+int executor_init(struct executor *x, const struct conf *conf, struct store *store, struct memory_budget *memory, int wake_fd,
+	struct err *err) must_use;
 void executor_done(struct executor *x);
 
 /* Always fills *ret; a failure is in it. `stop` is atomic. The step's time limit is over at deadline_ms. */

@@ -1,4 +1,6 @@
+#include "backends.h"
 #include "flow.h"
+#include "url.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -124,20 +126,33 @@ static int send_it(const struct flow_job *job, const char *url, const struct hea
 	return 0;
 }
 
+/* Another status is an answer, and the host is well. */
+static bool is_away(unsigned status)
+{
+	return status >= 502 && status <= 504;
+}
+
 int flow_callback(const struct flow_job *job, struct task_result *ret, struct err *err)
 {
 	const char *url = json_string_value(json_object_get(job->params, "url"));
 	scoped(headers_free) struct headers headers = { 0 };
 	scoped(buf_free) struct buf body = { 0 }, answer = { 0 };
+	char shown[240];
 	unsigned status = 0;
 	json_t *said;
 
-	if (!url || (strncasecmp(url, "http://", 7) != 0 && strncasecmp(url, "https://", 8) != 0))
-		return err_set(err, ERR_REJECT, "callback: '%.200s' does not start with http:// or https://", url ? url : "");
+	if (!url || url_problem(url))
+		return err_set(err, ERR_REJECT, "callback: '%.200s': allowed is %s", url ? url_shown(url, shown, sizeof shown) : "",
+			url_problem(url ? url : ""));
 	if (make_headers(job, &headers, err) < 0 || make_body(job, &body, err) < 0)
 		return -1;
-	if (send_it(job, url, &headers, &body, &answer, &status, err) < 0)
+	if (send_it(job, url, &headers, &body, &answer, &status, err) < 0) {
+		if (err->kind == ERR_RETRY)     /* not one of ours: refused, no such name, no answer in time */
+			backend_of_callback(url, ret->backend);
 		return -1;
+	}
+	if (backend_of_callback(url, ret->backend))
+		ret->backend_answered = !is_away(status);
 	if (status < 200 || status > 299)
 		return err_set(err, http_status_kind(status), "callback: '%.300s' answers %u%s: %.300s", url, status,
 			status >= 300 && status < 400 ? " (redirects are not followed)" : "", answer.text ? answer.text : "");

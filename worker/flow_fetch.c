@@ -2,15 +2,16 @@
 
 #include "beneath.h"
 #include "sniff.h"
+#include "url.h"
 #include "utf8.h"
 
 #include <errno.h>
 #include <string.h>
-#include <strings.h>
 #include <unistd.h>
 
 #define REDIRECTS_MAX 5
 #define NAME_MAX_BYTES 200
+#define SHOWN 640
 
 static size_t most_bytes(const struct flow_job *job)
 {
@@ -89,11 +90,15 @@ static int fetch_path(const struct flow_job *job, const char *path, int to, stru
 
 static int fetch_any(const struct flow_job *job, const char *source, int to, struct err *err)
 {
-	if (strncasecmp(source, "http://", 7) == 0 || strncasecmp(source, "https://", 8) == 0)
+	char shown[SHOWN];
+
+	if (url_is_http(source) && url_problem(source))
+		return err_set(err, ERR_REJECT, "'%.600s': allowed is %s", url_shown(source, shown, sizeof shown), url_problem(source));
+	if (url_is_http(source))
 		return fetch_url(job, source, to, err);
 	if (*source != '/' && strstr(source, "://"))
 		return err_set(err, ERR_REJECT, "'%.600s': pictures come from http://, https://, or a path under "
-			"PIXELFLEET_ALLOWED_ROOTS", source);
+			"PIXELFLEET_ALLOWED_ROOTS", url_shown(source, shown, sizeof shown));
 	return fetch_path(job, source, to, err);
 }
 

@@ -33,7 +33,18 @@ struct pulse {
 
 /* ---- the heartbeat ---- */
 
-static void write_slot(const struct lane_slot *s, struct buf *to)
+static void write_waits_for(struct slot *s, struct buf *to)
+{
+	char text[160];
+
+	memory_describe(&s->w->memory, &s->executor.turn, text, sizeof text);
+	if (!*text)
+		return;
+	buf_puts(to, ",\"waits_for\":");
+	buf_json_string(to, text);
+}
+
+static void write_slot(const struct lane_slot *s, struct slot *who, struct buf *to)
 {
 	const struct task *t = s->current->task;
 	char at[CLOCK_TEXT];
@@ -44,10 +55,13 @@ static void write_slot(const struct lane_slot *s, struct buf *to)
 	buf_json_string(to, t->tool ? t->tool->name : "");
 	buf_puts(to, ",\"queue\":");
 	buf_json_string(to, t->queue);
-	buf_printf(to, ",\"attempt\":%d,\"since\":\"%s\"}", t->attempt, clock_format(s->since_us, at));
+	buf_printf(to, ",\"attempt\":%d,\"since\":\"%s\"", t->attempt, clock_format(s->since_us, at));
+	write_waits_for(who, to);
+	buf_puts(to, "}");
 }
 
-static void write_lane(struct lane *l, struct buf *to, bool *is_first)
+/* `slots` are those of the lane. */
+static void write_lane(struct lane *l, struct slot *slots, struct buf *to, bool *is_first)
 {
 	scoped_lock(&l->lock);
 
@@ -57,7 +71,7 @@ static void write_lane(struct lane *l, struct buf *to, bool *is_first)
 		if (!*is_first)
 			buf_puts(to, ",");
 		*is_first = false;
-		write_slot(&l->slots[i], to);
+		write_slot(&l->slots[i], &slots[i], to);
 	}
 }
 
@@ -65,6 +79,7 @@ void pulse_write(struct worker *w, struct buf *to)
 {
 	char at[CLOCK_TEXT];
 	bool is_first = true;
+	size_t granted, peak;
 
 	buf_puts(to, "{\"worker\":");
 	buf_json_string(to, w->name);
@@ -78,9 +93,12 @@ void pulse_write(struct worker *w, struct buf *to)
 		buf_printf(to, ":%u", w->lanes[i].nslots);
 	}
 	buf_printf(to, "},\"state\":\"%s\",\"running\":[", peek(&w->is_draining) ? "draining" : "running");
-	for (size_t i = 0; i < w->nlanes; i++)
-		write_lane(&w->lanes[i], to, &is_first);
-	buf_printf(to, "],\"done\":%llu,\"failed\":%llu,\"claiming\":%s}", (unsigned long long)peek(&w->done),
+	for (size_t i = 0, n = 0; i < w->nlanes; n += w->lanes[i++].nslots)
+		write_lane(&w->lanes[i], &w->slots[n], to, &is_first);
+	peak = memory_peak(&w->memory, &granted);
+	buf_printf(to, "],\"memory\":{\"total\":%zu,\"task\":%zu,\"granted\":%zu,\"peak\":%zu}", w->memory.total, w->memory.most,
+		granted, peak);
+	buf_printf(to, ",\"done\":%llu,\"failed\":%llu,\"claiming\":%s}", (unsigned long long)peek(&w->done),
 		(unsigned long long)peek(&w->failed), worker_may_claim(w) ? "true" : "false");
 }
 
@@ -118,6 +136,16 @@ static void note_beat(struct pulse *p, const redisReply *r)
 	worker_met(p->w, &p->w->met_redis);
 }
 
+static void note_breakers(struct pulse *p, const redisReply *texts)
+{
+	scoped(json_decref_p) json_t *list = json_array();
+
+	for (size_t i = 0; i < texts->elements; i++)
+		if (texts->element[i]->type == REDIS_REPLY_STRING)      /* what is no JSON is no open circuit */
+			json_array_append_new(list, json_loadb(texts->element[i]->str, texts->element[i]->len, 0, NULL));
+	backends_told(&p->w->backends, list);
+}
+
 static int beat(struct pulse *p, struct err *err)
 {
 	struct worker *w = p->w;
@@ -126,13 +154,15 @@ static int beat(struct pulse *p, struct err *err)
 	scoped(free_p) char *key = xasprintf("pixelfleet:worker:%s", w->name);
 
 	pulse_write(w, &text);
-	if (redis_script(&p->redis, "heartbeat", 4, 7, (const char *[]){ key, w->running_key, "pixelfleet:workers",
-		    "pixelfleet:epoch", text.text, LIFE_MS, w->name }, NULL, &r, err) < 0)
+	if (redis_script(&p->redis, "heartbeat", 5, 9, (const char *[]){ key, w->running_key, "pixelfleet:workers",
+		    "pixelfleet:epoch", "pixelfleet:breakers", text.text, LIFE_MS, w->name, "pixelfleet:breaker:" }, NULL, &r, err) < 0)
 		return -1;
-	if (r->type != REDIS_REPLY_ARRAY || r->elements != 3 || r->element[0]->type != REDIS_REPLY_INTEGER
-		|| r->element[1]->type != REDIS_REPLY_INTEGER || r->element[2]->type != REDIS_REPLY_STRING)
+	if (r->type != REDIS_REPLY_ARRAY || r->elements != 4 || r->element[0]->type != REDIS_REPLY_INTEGER
+		|| r->element[1]->type != REDIS_REPLY_INTEGER || r->element[2]->type != REDIS_REPLY_STRING
+		|| r->element[3]->type != REDIS_REPLY_ARRAY)
 		return err_set(err, ERR_RETRY, "redis: the script heartbeat gave an answer of another shape");
 	note_beat(p, r);
+	note_breakers(p, r->element[3]);
 	return 0;
 }
 

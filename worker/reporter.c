@@ -17,7 +17,7 @@
 #define BACKLOG_MAX      4096
 #define STUCK_MS         10000
 #define BACKOFF_MAX_MS   2000
-#define POST_TIMEOUT_S   60
+#define POST_TIMEOUT_S   25      /* over what a dispatcher waits for PostgreSQL; then the next one is asked */
 
 void reporter_push(struct reporter *r, struct held *h)
 {

@@ -59,6 +59,10 @@ static void note_failure(const struct task *t, const struct task_result *r)
 
 	if (r->signal)
 		snprintf(signal, sizeof signal, " signal=%d", r->signal);
+	if (r->deferred) {                      /* thousands may follow; the dispatchers say what is wrong */
+		log_debug("step.deferred", "backend=%s", log_quote(r->backend));
+		return;
+	}
 	log_event(r->err.kind == ERR_CANCEL ? LOG_INFO_ : LOG_WARN_, "step.failed", "tool=%s attempt=%d kind=%s%s ms=%lld error=%s",
 		t->tool ? t->tool->name : "?", t->attempt, err_kind_name(r->err.kind), signal, (long long)(r->took_us / 1000),
 		log_quote(r->err.msg));
@@ -86,7 +90,7 @@ static void decide_end(struct slot *s, struct held *h, struct task_result *r)
 	else
 		log_debug("step.done", "tool=%s attempt=%d ms=%lld", h->task->tool->name, h->task->attempt,
 			(long long)(r->took_us / 1000));
-	h->failed = r->failed;
+	h->failed = r->failed && !r->deferred;
 	task_report(h->task, r, s->w->name, &h->text);
 }
 
@@ -96,6 +100,20 @@ static void note_once(struct slot *s, const struct held *h, const struct task_re
 
 	if (s->w->once)
 		poke(&s->w->once_status, h->end == END_REPORT && !r->failed ? 0 : status[r->err.kind]);
+}
+
+/* Nobody shall wait, slot by slot, for what is known not to answer. A person's requeue is tried all the same, and a
+ * probe is there to be. */
+static bool defer(struct slot *s, const struct task *t, struct task_result *r)
+{
+	char backend[BACKEND_MAX], why[400];
+
+	if (t->is_probe || t->is_requeue || !backend_of_task(t, backend) || !backends_is_open(&s->w->backends, backend, why, sizeof why))
+		return false;
+	*r = (struct task_result){ .failed = true, .deferred = true, .started_us = clock_wall_us() };
+	backend_named(r->backend, backend);
+	err_set(&r->err, ERR_RETRY, "%s does not answer %s", backend, why);
+	return true;
 }
 
 static void run_one(struct slot *s, struct held *h, int64_t *took_us)
@@ -122,6 +140,11 @@ static void run_one(struct slot *s, struct held *h, int64_t *took_us)
 			return;
 		}
 	}
+	if (defer(s, h->task, &r)) {
+		decide_end(s, h, &r);
+		note_once(s, h, &r);
+		return;
+	}
 	if (!flow_is_quick(h->task))
 		lane_set_deadline(s->lane, s->index, deadline_ms);
 	exec_task(&s->executor, h->task, &h->stop, deadline_ms, &r);
@@ -142,11 +165,21 @@ static void *slot_main(void *arg)
 	return NULL;
 }
 
+/* What the watchdog goes by. */
+static void on_deadline(void *arg, int64_t deadline_ms)
+{
+	const struct slot *s = arg;
+
+	lane_set_deadline(s->lane, s->index, deadline_ms);
+}
+
 int slot_start(struct slot *s, struct worker *w, struct lane *lane, unsigned index, struct err *err)
 {
 	*s = (struct slot){ .w = w, .lane = lane, .index = index };
-	if (executor_init(&s->executor, w->conf, &w->store, lane->slots[index].wake_fd, err) < 0)
+	if (executor_init(&s->executor, w->conf, &w->store, &w->memory, lane->slots[index].wake_fd, err) < 0)
 		return -1;
+	s->executor.memory.on_deadline = on_deadline;
+	s->executor.memory.arg = s;
 	must(pthread_create(&s->thread, NULL, slot_main, s) == 0);
 	return 0;
 }

@@ -62,6 +62,8 @@ int worker_start(struct worker *w, const struct conf *conf, const char *slots, b
 	choose_name(w);
 	sealer_init(&w->sealer, conf->internal_token, conf->internal_token_previous);
 	held_set_init(&w->held);
+	backends_init(&w->backends);
+	memory_budget_open(&w->memory, conf);
 	mutex_init(&w->running_lock);
 	mutex_init(&w->pulse_lock);
 	mutex_init(&w->cancels.lock);
@@ -153,6 +155,7 @@ void worker_drain_begin(struct worker *w)
 	worker_wake_pulse(w);
 	for (size_t i = 0; i < w->nlanes; i++)
 		lane_close(&w->lanes[i]);
+	memory_budget_close(&w->memory);        /* somebody else has some */
 	unblock_claimers(w);
 }
 
@@ -172,6 +175,8 @@ static void release(struct worker *w)
 	for (size_t i = 0; i < w->nlanes; i++)
 		lane_done(&w->lanes[i]);
 	held_set_done(&w->held);
+	backends_done(&w->backends);
+	memory_budget_done(&w->memory);
 	store_close(&w->store);
 	pthread_cond_destroy(&w->pulse_wake);
 	pthread_mutex_destroy(&w->pulse_lock);

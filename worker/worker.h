@@ -15,9 +15,11 @@
 #ifndef WORKER_H
 #define WORKER_H
 
+#include "backends.h"
 #include "conf.h"
 #include "held.h"
 #include "lane.h"
+#include "memory_budget.h"
 #include "reporter.h"
 #include "seal.h"
 #include "store.h"
@@ -56,6 +58,8 @@ struct worker {
 	struct reporter reporter;
 	pthread_t pulse, control;
 	struct recent_cancels cancels;
+	struct memory_budget memory;    /* of all runners together */
+	struct backends backends;       /* which of them are known not to answer */
 
 	bool met_redis, met_dispatcher; /* atomic: answered once */
 	bool is_draining;               /* atomic */

@@ -2,6 +2,8 @@
 #include "api.h"
 #include "table.h"
 
+#include <string.h>
+
 static void add_row(struct cli_table *t, const json_t *q)
 {
 	json_int_t waiting = cli_int(q, "queued") + cli_int(q, "backlog"), served = cli_int(q, "served_by");
@@ -20,6 +22,40 @@ static void add_row(struct cli_table *t, const json_t *q)
 		cli_cell(t, CLI_PLAIN, "%" JSON_INTEGER_FORMAT " worker%s", served, served == 1 ? "" : "s");
 	else
 		cli_cell(t, waiting ? CLI_RED : CLI_DIM, "nobody");
+}
+
+/* Why a lane does not move although somebody serves it. */
+static void add_outage(struct cli_table *t, const json_t *q, const json_t *w)
+{
+	bool is_closed = strcmp(cli_str(w, "state"), "closed") == 0;
+
+	cli_cell(t, CLI_PLAIN, "%s", cli_str(q, "queue"));
+	cli_cell(t, CLI_PLAIN, "%" JSON_INTEGER_FORMAT, cli_int(w, "waiting"));
+	cli_cell(t, is_closed ? CLI_PLAIN : CLI_RED, "%s", cli_str(w, "backend"));
+	cli_cell(t, CLI_PLAIN, "%s", is_closed ? "is back" : cli_str(w, "next_probe"));
+	cli_cell(t, CLI_PLAIN, "%.160s", cli_str(w, "why"));
+}
+
+static void print_outages(struct cli *c, const json_t *queues)
+{
+	scoped(cli_table_done) struct cli_table t = { 0 };
+	const json_t *q, *w;
+	size_t i, k, n = 0;
+
+	cli_column(&t, "QUEUE", false);
+	cli_column(&t, "WAITING", true);
+	cli_column(&t, "FOR BACKEND", false);
+	cli_column(&t, "NEXT PROBE", false);
+	cli_column(&t, "BECAUSE", false);
+	json_array_foreach(queues, i, q)
+		json_array_foreach(json_object_get(q, "waiting_on_backend"), k, w) {
+			add_outage(&t, q, w);
+			n++;
+		}
+	if (!n)
+		return;
+	fputs("\n", c->out);
+	cli_table_print(&t, c->out, &c->look);
 }
 
 int cmd_queues(struct cli *c, struct err *err)
@@ -45,5 +81,6 @@ int cmd_queues(struct cli *c, struct err *err)
 	json_array_foreach(json_object_get(answer, "queues"), i, q)
 		add_row(&t, q);
 	cli_table_print(&t, c->out, &c->look);
+	print_outages(c, json_object_get(answer, "queues"));
 	return CLI_OK;
 }

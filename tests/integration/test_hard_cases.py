@@ -1,11 +1,17 @@
 """What goes wrong between two of the parts, one case each: several reports of a step at once, a Redis that forgot
 or is full, dispatchers that come and go."""
 import json
+import os
+import sys
 import threading
 import uuid
 
 from fleet import wait_for
 from pictures import names
+
+sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "faults"))
+
+from proxy import Link  # noqa: E402 pylint: disable=wrong-import-position
 
 
 def report(job, ordinal, attempt=1, kind=None, **more):
@@ -17,9 +23,9 @@ def report(job, ordinal, attempt=1, kind=None, **more):
     return {**said, "status": "succeeded"}
 
 
-def tell(fleet, *reports):
+def tell(fleet, *reports, **more):
     """One POST, so that one batch of the ledger has them all."""
-    return fleet.http("POST", "/internal/v1/results", list(reports), {"x-internal-token": fleet.token}).body["answers"]
+    return fleet.http("POST", "/internal/v1/results", list(reports), {"x-internal-token": fleet.token}, **more).body["answers"]
 
 
 def rows(fleet, table):
@@ -206,3 +212,55 @@ def test_a_letter_that_waits_to_run_again_is_not_listed_too_after_a_loss(fleet):
     assert [fleet.redis.lindex("pixelfleet:queue:io", 0)] == [waiting]
     assert len(fleet.dead("io")) == 1
     assert fleet.dead("io")[0]["item"] != json.loads(waiting)["item"]
+
+
+def test_a_death_is_charged_once_though_the_dispatcher_dies_after_it(fleet):
+    fleet.settings["PIXELFLEET_DEAD_AFTER_MS"] = 3000
+    first = fleet.start_dispatcher(env={"FAULT": "watch.charged=1"}, faults=True)
+    victim = fleet.start_worker("io=1")
+    job = fleet.submit([{"id": "a", "tool": "sleep", "params": {"seconds": 60}}], names(1))
+    wait_for(lambda: any(job in text for text in fleet.redis.mget(fleet.redis.keys("pixelfleet:worker:*"))), what="it runs")
+    victim.kill9()
+    assert first.process.wait(30) == 137
+    first.ended = True
+    second = fleet.start_dispatcher()
+    second.wait_logged(r"ev=worker\.dead", 30)
+    assert fleet.sql("SELECT deaths, state::text FROM pixelfleet.step WHERE job = %s", job) == [(1, "queued")]
+    assert fleet.one("SELECT count(*) FROM pixelfleet.attempt WHERE job = %s", job) == 1
+    assert fleet.redis.llen("pixelfleet:queue:io") == 1
+
+
+def test_a_letter_that_another_dispatcher_revived_on_its_way_does_not_stay_listed(fleet):
+    link = Link("its way to Redis", fleet.services.redis.port)
+    try:
+        slow = fleet.start_dispatcher(env={"REDIS_URL": f"redis://127.0.0.1:{link.port}/0"})
+        healthy = fleet.start_dispatcher()
+        job = fleet.submit({"on_failure": "continue", "steps": [{"id": "a", "tool": "noop"}]}, names(1))
+        link.hold()
+        late = threading.Thread(target=tell, args=(fleet, report(job, 0, kind="reject")), kwargs={"dispatcher": slow})
+        late.start()
+        wait_for(lambda: fleet.steps(job) == {("a", 0): "failed"}, what="the failure is committed")
+        assert tell(fleet, report(job, 0), dispatcher=healthy) == ["accepted"]
+        link.heal()
+        late.join()
+        assert fleet.wait_end(job) == "succeeded"
+        wait_for(lambda: fleet.dead("io") == [], what="no letter is listed")
+    finally:
+        link.close()
+
+
+def test_a_step_whose_cancel_nobody_heard_is_stopped_all_the_same(fleet):
+    link = Link("the worker's way to Redis", fleet.services.redis.port)
+    try:
+        fleet.start_dispatcher()
+        worker = fleet.start_worker("io=1", env={"REDIS_URL": f"redis://127.0.0.1:{link.port}/0"})
+        job = fleet.submit([{"id": "a", "tool": "sleep", "params": {"seconds": 600}}], names(1))
+        wait_for(lambda: job in (fleet.redis.get(f"pixelfleet:worker:{worker.worker}") or ""), what="it runs")
+        link.refuse()
+        fleet.http("POST", f"/api/v1/jobs/{job}/cancel", {})
+        assert fleet.wait_end(job) == "cancelled"
+        wait_for(lambda: not fleet.redis.pubsub_numsub("pixelfleet:control")[0][1], what="nobody listens")
+        link.heal()
+        wait_for(lambda: fleet.held() == 0, 20, "the worker has let go of it")
+    finally:
+        link.close()

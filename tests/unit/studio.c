@@ -184,7 +184,7 @@ void studio_run(struct shot *s, const char *tool, const char *params, int fd, co
 
 	start();
 	assert_non_null(given);
-	s->ctx = (struct runner_ctx){ catch_open, catch_done };
+	s->ctx = (struct runner_ctx){ .open = catch_open, .done = catch_done, .ask = s->ask };
 	s->result = runner_run(&job, &s->data, &s->err);
 	json_decref(given);
 	if (fd >= 0)

@@ -30,6 +30,8 @@ struct shot {
 	bool not_final;
 	size_t max_pixels;      /* 0: many */
 	const json_t *items;    /* one more input, of data */
+	/* Answers the tool's questions for models; NULL: nobody does. See output.h. */
+	int (*ask)(struct runner_ctx *ctx, const json_t *question, int fd, json_t **ret, int *ret_fd, struct err *err);
 };
 
 /* New images, in memory: 8-bit sRGB with edges, slopes and noise. */

@@ -70,6 +70,13 @@ static void finish(struct runner *r, int result)
 	"\"final\":true,\"params\":" params ",\"max_pixels\":1000000,\"inputs\":[{\"step\":\"d\",\"item\":0,\"data\":{\"items\":[]}}," \
 	"{\"step\":\"src\",\"item\":0,\"fd\":0,\"name\":\"picture\",\"media_type\":\"image/png\",\"origin\":\"png\"}]}"
 
+/* It asks for memory before it decodes. */
+static void admit(int sock)
+{
+	expect(sock, "{\"ask\":\"memory\",\"what\":\"60 x 40 x 1 page x 3 bands = 7200 bytes\"}");
+	say(sock, "{\"memory\":true}", NULL, 0);
+}
+
 TEST(serve_runs_one_task_after_another)
 {
 	struct runner r = { 0 };
@@ -77,10 +84,12 @@ TEST(serve_runs_one_task_after_another)
 
 	start(&r);
 	say(r.mine, "{\"do\":\"setup\",\"memory_mb\":0}", NULL, 0);
+	expect(r.mine, "{\"setup\":true,\"landlock\":0,\"seccomp\":false}");
 	for (int i = 0; i < 3; i++) {
 		int out = memfd_create("out", MFD_CLOEXEC);
 
 		say(r.mine, RUN("resize", "{\"width\":30}"), &fd, 1);
+		admit(r.mine);
 		expect(r.mine, "{\"ask\":\"output\"}");
 		say(r.mine, "{\"output\":true}", &out, 1);
 		expect(r.mine, "{\"done_output\":true,\"index\":0,\"name\":\"picture\",\"media_type\":\"image/png\",\"origin\":\"png\","
@@ -100,6 +109,7 @@ TEST(serve_counts_the_outputs_of_a_task)
 
 	start(&r);
 	say(r.mine, RUN("thumbnail", "{\"sizes\":[{\"width\":30},{\"width\":20}]}"), &fd, 1);
+	admit(r.mine);
 	for (int i = 0; i < 2; i++) {
 		int out = memfd_create("out", MFD_CLOEXEC);
 
@@ -139,6 +149,7 @@ TEST(serve_reports_what_failed_and_goes_on)
 	expect(r.mine, "{\"end\":true,\"ok\":false,\"error\":{\"kind\":\"reject\",\"message\":"
 		"\"cannot decode: not a picture of a known format (JPEG, PNG, WebP, GIF, TIFF, HEIF)\"}}");
 	say(r.mine, RUN("resize", "{\"width\":30}"), &good, 1);
+	admit(r.mine);
 	expect(r.mine, "{\"ask\":\"output\"}");
 	say(r.mine, "{\"output\":false,\"error\":{\"kind\":\"retry\",\"message\":\"disk full\"}}", NULL, 0);
 	expect(r.mine, "{\"end\":true,\"ok\":false,\"error\":{\"kind\":\"retry\",\"message\":\"disk full\"}}");
@@ -162,6 +173,20 @@ TEST(serve_ends_when_the_worker_makes_no_sense)
 	assert_non_null(strstr(r.err.msg, "dance"));
 }
 
+TEST(serve_decodes_nothing_that_it_gets_no_memory_for)
+{
+	struct runner r = { 0 };
+	int fd = studio_file(studio_photo(60, 40), "a.png");
+
+	start(&r);
+	say(r.mine, RUN("rotate", "{\"angle\":90}"), &fd, 1);
+	expect(r.mine, "{\"ask\":\"memory\"}");
+	say(r.mine, "{\"memory\":false,\"error\":{\"kind\":\"reject\",\"message\":\"too large\"}}", NULL, 0);
+	expect(r.mine, "{\"end\":true,\"ok\":false,\"error\":{\"kind\":\"reject\",\"message\":\"too large\"}}");
+	close(fd);
+	finish(&r, 0);
+}
+
 TEST(serve_ends_when_the_worker_hangs_up_in_a_task)
 {
 	struct runner r = { 0 };
@@ -169,6 +194,7 @@ TEST(serve_ends_when_the_worker_hangs_up_in_a_task)
 
 	start(&r);
 	say(r.mine, RUN("resize", "{\"width\":30}"), &fd, 1);
+	admit(r.mine);
 	expect(r.mine, "{\"ask\":\"output\"}");
 	close(fd);
 	finish(&r, -1);

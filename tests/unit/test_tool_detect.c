@@ -2,6 +2,8 @@
 #include "test.h"
 
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 static json_t *detect(const char *params, int fd)
 {
@@ -86,4 +88,125 @@ TEST(detect_leaves_out_what_was_not_wanted)
 	assert_int_equal(json_array_size(json_object_get(some, "items")), 0);
 	json_decref(some);
 	json_decref(all);
+}
+
+/* ---- with a model: a fake backend inside this test ---- */
+
+static const char *description;         /* what it says of the model */
+static float answer[5 * 100];           /* what the model finds: [1,5,100], one class */
+static const char *answer_shape;
+static float seen[3 * 64 * 64];         /* what it was given */
+
+static int backend(struct runner_ctx *ctx, const json_t *question, int fd, json_t **ret, int *ret_fd, struct err *err)
+{
+	(void)ctx, (void)err;
+	*ret_fd = -1;
+	if (strcmp(json_string_value(json_object_get(question, "ask")), "model") == 0) {
+		*ret = json_loads(description, 0, NULL);
+		return 0;
+	}
+	assert_int_equal(pread(fd, seen, sizeof seen, 0), sizeof seen);
+	*ret_fd = memfd_create("answer", MFD_CLOEXEC);
+	assert_int_equal(write(*ret_fd, answer, sizeof answer), sizeof answer);
+	*ret = json_pack("{s:[{s:s,s:s,s:o,s:i,s:i}]}", "outputs", "name", "out", "datatype", "FP32",
+		"shape", json_loads(answer_shape, 0, NULL), "offset", 0, "bytes", (int)sizeof answer);
+	return 0;
+}
+
+#define MODEL(in, card) "{\"model\":{\"inputs\":[" in "],\"outputs\":[{\"name\":\"out\",\"datatype\":\"FP32\",\"shape\":[1,5,100]}]}," \
+	"\"card\":" card "}"
+#define IMAGES(type, shape) "{\"name\":\"images\",\"datatype\":\"" type "\",\"shape\":" shape "}"
+#define PLAIN MODEL(IMAGES("FP32", "[-1,3,64,64]"), "{}")
+
+static void find(int i, float cx, float cy, float w, float h, float score)
+{
+	const float values[] = { cx, cy, w, h, score };
+
+	for (int k = 0; k < 5; k++)
+		answer[k * 100 + i] = values[k];
+}
+
+static void run_model(struct shot *s, const char *says, const char *params, int width, int height)
+{
+	description = says;
+	answer_shape = "[1,5,100]";
+	memset(answer, 0, sizeof answer);
+	s->ask = backend;
+	find(3, 32, 32, 16, 9, 0.8f);
+	find(4, 33, 32, 16, 9, 0.7f);           /* the same thing */
+	find(5, 0, 14, 16, 9, 0.6f);            /* half of it outside */
+	studio_run(s, "detect", params, studio_file(studio_plain(width, height, 255, 0, 51), "a.png"), NULL);
+}
+
+/* 320 x 180 in 64 x 64 is scaled by 0.2, 14 down. Box 3 is 24..40 x 27.5..36.5 there: 120..200 x 67.5..112.5. */
+TEST(detect_gives_a_models_boxes_in_pixels_of_the_picture)
+{
+	struct shot s = { 0 };
+	json_t *want = json_loads("{\"items\":[{\"label\":\"0\",\"score\":0.8,\"box\":[120.0,67.5,80.0,45.0]},"
+		"{\"label\":\"0\",\"score\":0.6,\"box\":[0.0,0.0,40.0,22.5]}],\"width\":320,\"height\":180,\"backend\":\"triton\","
+		"\"model\":\"m\"}", 0, NULL);
+
+	run_model(&s, PLAIN, "{\"backend\":\"triton\",\"model\":\"m\"}", 320, 180);
+	if (s.result < 0)
+		fail_msg("%s", s.err.msg);
+	assert_true(json_equal(s.data, want));
+	assert_float_equal((double)seen[20 * 64], 1, 1e-6);
+	assert_float_equal((double)seen[2 * 4096 + 20 * 64], 0.2, 1e-6);
+	assert_float_equal((double)seen[0], 114.0 / 255, 1e-6);
+	json_decref(want);
+	studio_done(&s);
+}
+
+TEST(detect_names_classes_by_the_models_card_and_takes_its_size)
+{
+	struct shot s = { 0 }, none = { 0 };
+	const char *model = MODEL(IMAGES("FP32", "[-1,3,-1,-1]"), "{\"labels\":[\"cat\"],\"size\":[64,64]}");
+
+	run_model(&s, model, "{\"backend\":\"triton\",\"model\":\"m\",\"label_in\":[\"cat\"],\"max_items\":1,\"version\":\"3\"}", 320, 180);
+	if (s.result < 0)
+		fail_msg("%s", s.err.msg);
+	assert_int_equal(json_array_size(json_object_get(s.data, "items")), 1);
+	assert_string_equal(json_string_value(json_object_get(json_array_get(json_object_get(s.data, "items"), 0), "label")), "cat");
+	assert_string_equal(json_string_value(json_object_get(s.data, "version")), "3");
+	run_model(&none, model, "{\"backend\":\"triton\",\"model\":\"m\",\"label_in\":[\"dog\"]}", 320, 180);
+	assert_int_equal(json_array_size(json_object_get(none.data, "items")), 0);
+	studio_done(&s);
+	studio_done(&none);
+}
+
+TEST(detect_with_a_model_that_does_not_fit_names_both_sides)
+{
+	static const struct { const char *model, *says; } bad[] = {
+		{ MODEL(IMAGES("FP16", "[1,3,64,64]"), "{}"), "'images' FP16 [1,3,64,64], detect gives FP32 [1,3,height,width]" },
+		{ MODEL(IMAGES("FP32", "[1,64,64,3]"), "{}"), "[1,64,64,3]" },
+		{ MODEL(IMAGES("FP32", "[3,64,64]"), "{}"), "[3,64,64]" },
+		{ MODEL(IMAGES("FP32", "[8,3,64,64]"), "{}"), "[8,3,64,64]" },
+		{ MODEL(IMAGES("FP32", "[1,3,64,100000]"), "{}"), "[1,3,64,100000]" },
+		{ MODEL(IMAGES("FP32", "[1,3,64,64]") "," IMAGES("FP32", "[1]"), "{}"), "takes 2 inputs, detect gives one" },
+		{ MODEL(IMAGES("FP32", "[1,3,64,64]"), "{\"labels\":[\"a\",\"b\"]}"), "gives 1 classes, its model.json has 2 labels" },
+		{ "{\"model\":{\"inputs\":[" IMAGES("FP32", "[1,3,64,64]") "],\"outputs\":[]},\"card\":{}}", "no output" },
+		{ "{\"error\":{\"kind\":\"reject\",\"message\":\"PIXELFLEET_TRITON_URL is empty\"}}", "PIXELFLEET_TRITON_URL is empty" },
+	};
+
+	for (size_t i = 0; i < countof(bad); i++) {
+		struct shot s = { 0 };
+
+		run_model(&s, bad[i].model, "{\"backend\":\"triton\",\"model\":\"m\"}", 320, 180);
+		assert_int_equal(s.result, -1);
+		assert_int_equal(s.err.kind, ERR_REJECT);
+		if (!strstr(s.err.msg, bad[i].says))
+			fail_msg("'%s' does not say '%s'", s.err.msg, bad[i].says);
+		studio_done(&s);
+	}
+}
+
+TEST(detect_never_invents_when_a_model_cannot_be_asked)
+{
+	struct shot s = { 0 };
+
+	studio_run(&s, "detect", "{\"backend\":\"triton\",\"model\":\"m\"}", studio_file(studio_photo(60, 40), "a.png"), NULL);
+	assert_int_equal(s.result, -1);
+	assert_null(s.data);
+	assert_non_null(strstr(s.err.msg, "worker"));
+	studio_done(&s);
 }

@@ -363,7 +363,7 @@ TEST(retries_wait_longer_each_time_and_never_longer_than_asked)
 		work_retry(j, i);
 		check_state(j, "a", 0, RETRYING);
 		assert_true(i->retry_s > 0 && i->retry_s <= (attempt == 1 ? 2 : attempt == 2 ? 4 : 6));
-		work_requeue_due(j, i);
+		work_requeue_due(j, i, true);
 		assert_int_equal(i->attempt, attempt + 1);
 		check_state(j, "a", 0, QUEUED);
 		assert_true(i->drop_retry && i->push);

@@ -1,5 +1,6 @@
 #include "direct.h"
 
+#include "log.h"
 #include "output.h"
 #include "registry.h"
 
@@ -44,6 +45,15 @@ static int open_file(struct runner_ctx *ctx, int *ret_fd, struct err *err)
 	return 0;
 }
 
+/* Whoever calls a tool by hand is told, and may. */
+static int tell_memory(struct runner_ctx *ctx, size_t bytes, const char *what, struct err *err)
+{
+	(void)ctx;
+	(void)err;
+	log_debug("runner.memory", "bytes=%zu what=%s", bytes, log_quote(what));
+	return 0;
+}
+
 static int name_file(struct runner_ctx *ctx, int fd, const struct output *out, struct err *err)
 {
 	const struct local *l = (struct local *)ctx;
@@ -65,7 +75,7 @@ int direct_run(const char *tool, const char *params, const char *in, const char 
 	scoped(json_decref_p) json_t *given = NULL;
 	scoped(json_decref_p) json_t *data = NULL;
 	struct stat st;
-	struct local local = { .ctx = { open_file, name_file }, .out = out, .is_dir = out && stat(out, &st) == 0 && S_ISDIR(st.st_mode) };
+	struct local local = { .ctx = { .open = open_file, .done = name_file, .memory = tell_memory }, .out = out, .is_dir = out && stat(out, &st) == 0 && S_ISDIR(st.st_mode) };
 	const struct job_input input = { "source", "picture", "image/*", NULL, 0, fd, NULL };
 	struct runner_job job = { .tool = tool, .job = "direct", .step = tool, .attempt = 1, .final = true, .inputs = &input,
 		.ninputs = 1, .max_pixels = MAX_PIXELS, .ctx = &local.ctx };

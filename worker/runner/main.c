@@ -77,7 +77,7 @@ int main(int argc, char **argv)
 		{ "tool", required_argument, NULL, 't' }, { "params", required_argument, NULL, 'p' },
 		{ "help", no_argument, NULL, 'h' }, { "version", no_argument, NULL, 'v' }, { 0 },
 	};
-	const char *tool = NULL, *params = NULL, *log = getenv("PIXELFLEET_LOG");
+	const char *tool = NULL, *params = NULL, *log = getenv("PIXELFLEET_LOG"), *level = getenv("PIXELFLEET_LOG_LEVEL");
 	struct err err;
 	int c, status;
 
@@ -91,7 +91,7 @@ int main(int argc, char **argv)
 		}
 	if (!tool && (params || argc - optind != 1))
 		return usage("give it the socket FD, or --tool");
-	log_setup(LOG_INFO_, log && strcmp(log, "json") == 0);
+	log_setup(level && strcmp(level, "debug") == 0 ? LOG_DEBUG_ : LOG_INFO_, log && strcmp(log, "json") == 0);
 	if (runner_init(argv[0], &err) < 0) {
 		log_error("runner.start", "message=%s", log_quote(err.msg));
 		return TEMPORARY;

@@ -1,5 +1,7 @@
 #include "picture.h"
 
+#include "admission.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -29,9 +31,17 @@ void picture_step(VipsImage **image, VipsImage *next)
 	*image = next;
 }
 
+/* Some loaders only warn of what makes them fail: what the last one said, of the task that runs. */
+static char warning[240];
+
+void picture_note(const char *text)
+{
+	snprintf(warning, sizeof warning, "%s", text);
+}
+
 int picture_fail(struct err *err, const char *what)
 {
-	scoped(free_p) char *text = xstrdup(vips_error_buffer());
+	scoped(free_p) char *text = xstrdup(*vips_error_buffer() ? vips_error_buffer() : warning);
 	size_t n = strlen(text);
 
 	vips_error_clear();
@@ -161,6 +171,7 @@ int picture_open(const struct runner_job *job, struct picture *ret, struct err *
 			return -1;
 		if (in->origin && *in->origin)
 			ret->origin = in->origin;
+		ret->job = job;
 		return 0;
 	}
 	return err_set(err, ERR_REJECT, "there is no picture among the %zu inputs", job->ninputs);
@@ -184,6 +195,8 @@ int picture_decode(VipsImage **image, struct err *err)
 
 int picture_load_raw(const struct picture *p, VipsImage **ret, struct err *err)
 {
+	if (picture_admit(p, (struct admission){ .shrink = 1 }, err) < 0)
+		return -1;
 	return open_image(p, 1, 1, ret, err);
 }
 
@@ -219,12 +232,23 @@ static int to_srgb(const struct picture *p, VipsImage **image)
 	return 0;
 }
 
+static int admit_load(const struct picture *p, bool random, struct err *err)
+{
+	struct admission how = { .shrink = 1, .is_whole = random || p->use.is_kept || p->orientation > 1,
+		.is_resized = p->use.is_resized, .result_pixels = p->use.result_pixels };
+
+	if (how.result_pixels <= 0)
+		how.result_pixels = (double)p->width * p->height;
+	how.saver = p->job ? admission_saver(p->job, p, NULL) : 0;
+	return picture_admit(p, how, err);
+}
+
 int picture_load(const struct picture *p, bool random, VipsImage **ret, struct err *err)
 {
 	scoped(image_unref_p) VipsImage *image = NULL;
 	VipsImage *next;
 
-	if (open_image(p, 1, 1, &image, err) < 0)
+	if (admit_load(p, random, err) < 0 || open_image(p, 1, 1, &image, err) < 0)
 		return -1;
 	if (to_srgb(p, &image) < 0)
 		return picture_fail(err, "cannot convert the colours");
@@ -263,15 +287,52 @@ static int fit(const struct picture *p, VipsImage *from, const struct picture_bo
 		p->has_profile ? "export_profile" : NULL, "srgb", NULL);
 }
 
+/* Pixels of the picture when it was fitted, before what is over the box is cut off. */
+static double fitted_pixels(const struct picture *p, const struct picture_box *box)
+{
+	double h = (double)p->width / box->width, v = (double)p->height / box->height;
+	double shrink = box->crop == VIPS_INTERESTING_NONE ? max_of(h, v) : min_of(h, v);
+
+	if (box->size == VIPS_SIZE_FORCE)
+		return (double)box->width * box->height;
+	if (box->size == VIPS_SIZE_DOWN)
+		shrink = max_of(shrink, 1.0);
+	return (double)p->width / shrink * ((double)p->height / shrink);
+}
+
+/* The sizes of a list may be saved in other formats than the tool's. */
+static double worst_saver(const struct picture *p)
+{
+	const json_t *sizes = p->job ? json_object_get(p->job->params, "sizes") : NULL;
+	double worst = p->job ? admission_saver(p->job, p, NULL) : 0;
+
+	for (size_t i = 0; i < json_array_size(sizes); i++)
+		worst = max_of(worst, admission_saver(p->job, p, json_array_get(sizes, i)));
+	return worst;
+}
+
+static int admit_shrink(const struct picture *p, const struct picture_box *boxes, size_t n, double shrink, struct err *err)
+{
+	struct admission how = { .shrink = shrink, .is_whole = n > 1, .is_resized = true, .saver = worst_saver(p) };
+
+	for (size_t i = 0; i < n; i++)
+		how.result_pixels = max_of(how.result_pixels, fitted_pixels(p, &boxes[i]));
+	return picture_admit(p, how, err);
+}
+
 int picture_shrink(const struct picture *p, const struct picture_box *boxes, size_t n, VipsImage **ret, struct err *err)
 {
 	scoped(image_unref_p) VipsImage *image = NULL;
 	double least = shrink_for(p, &boxes[0]);
 	bool is_webp = strcmp(p->format, "webp") == 0;
+	int by_jpeg;
 
 	for (size_t i = 1; i < n; i++)
 		least = min_of(least, shrink_for(p, &boxes[i]));
-	if (open_image(p, strcmp(p->format, "jpeg") == 0 ? jpeg_shrink(least) : 1, is_webp ? 1 / least : 1, &image, err) < 0)
+	by_jpeg = strcmp(p->format, "jpeg") == 0 ? jpeg_shrink(least) : 1;
+	if (admit_shrink(p, boxes, n, is_webp ? least : by_jpeg, err) < 0)
+		return -1;
+	if (open_image(p, by_jpeg, is_webp ? 1 / least : 1, &image, err) < 0)
 		return -1;
 	/* Read once it may stream; for more than that it has to be in memory. */
 	if (n > 1 && picture_decode(&image, err) < 0)

@@ -23,6 +23,13 @@
 
 #include <vips/vips.h>
 
+/* What a tool does with the pixels of picture_load, when that takes more than passing them on. */
+struct picture_use {
+	bool is_kept;           /* it copies them into memory */
+	bool is_resized;
+	double result_pixels;   /* 0: as many as it got */
+};
+
 struct picture {
 	int fd;                 /* borrowed */
 	const char *format;     /* of the file: "jpeg", "png", "webp", "gif", "tiff", "heif" */
@@ -31,6 +38,8 @@ struct picture {
 	int width, height;      /* upright, of one page */
 	int pages, orientation; /* orientation 1-8, as in EXIF */
 	bool has_profile;       /* an ICC profile that fits its bands */
+	const struct runner_job *job;   /* whose worker is asked for memory; NULL: none is */
+	struct picture_use use; /* the tool's to set, before picture_load */
 };
 
 /* How picture_shrink fits a picture into width x height; see vips_thumbnail. */
@@ -60,6 +69,9 @@ int picture_decode(VipsImage **image, struct err *err) must_use;
 
 /* ERR_REJECT with what libvips said, in one line. Always -1. */
 int picture_fail(struct err *err, const char *what);
+
+/* A library warns: that is the reason when a failure comes without one. "" forgets it. */
+void picture_note(const char *text);
 
 /* Give *image's reference up for `next`, as one operation follows another. */
 void picture_step(VipsImage **image, VipsImage *next);

@@ -1,9 +1,12 @@
 #include "registry.h"
 
+#include "lastwords.h"
 #include "log.h"
+#include "picture.h"
 #include "tools.h"
 
 #include <malloc.h>
+#include <stdlib.h>
 #include <string.h>
 #include <vips/vips.h>
 
@@ -50,20 +53,33 @@ int runner_run(const struct runner_job *job, json_t **ret_data, struct err *err)
 		return refuse(problems, err);
 	params = tool_fill_defaults(described, job->params);
 	complete.params = params;
+	picture_note("");
 	return tool->run(&complete, ret_data, err);
 }
 
 static void on_glib_log(const char *domain, GLogLevelFlags level, const char *text, void *arg)
 {
 	(void)arg;
+	if (level & G_LOG_LEVEL_ERROR) {        /* GLib aborts after this */
+		const char *allocation = strstr(text, "failed to allocate");
+
+		if (allocation)
+			lastwords_memory(allocation);
+		else
+			lastwords("it gave up: %s", text);
+	}
 	if (level & (G_LOG_LEVEL_ERROR | G_LOG_LEVEL_CRITICAL))
 		log_error("runner.library", "domain=%s text=%s", domain ? domain : "-", log_quote(text));
+	else if (level & G_LOG_LEVEL_WARNING)
+		picture_note(text);
 	else
 		log_debug("runner.library", "domain=%s text=%s", domain ? domain : "-", log_quote(text));
 }
 
 int runner_init(const char *program, struct err *err)
 {
+	/* A picture that does not fit into memory goes nowhere else: libvips would write it to a file in /tmp. */
+	setenv("VIPS_DISC_THRESHOLD", "1000g", 1);
 	/* Progressive JPEGs in many arenas keep several times the memory. */
 	mallopt(M_ARENA_MAX, 1);
 	g_log_set_default_handler(on_glib_log, NULL);

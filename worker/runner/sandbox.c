@@ -1,5 +1,11 @@
 #include "sandbox.h"
 
+#include "builds.h"
+#include "landlock.h"
+#include "lastwords.h"
+#include "readable.h"
+#include "syscalls.h"
+
 #include <errno.h>
 #include <signal.h>
 #include <string.h>
@@ -8,13 +14,6 @@
 #include <unistd.h>
 
 enum { MOST_FILES = 256 };
-
-/* A sanitizer's shadow takes terabytes of address space. */
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-enum { HAS_SHADOW = 1 };
-#else
-enum { HAS_SHADOW = 0 };
-#endif
 
 /* Lowers the soft and the hard limit; one that is lower already stays. */
 static int limit(int what, rlim_t most)
@@ -49,7 +48,15 @@ static int few_files(const struct sandbox *s)
 
 static int bounded_memory(const struct sandbox *s)
 {
-	return s->memory_mb && !HAS_SHADOW ? limit(RLIMIT_AS, (rlim_t)s->memory_mb << 20) : 0;
+	return s->memory_mb && !IS_SANITIZED ? limit(RLIMIT_AS, (rlim_t)s->memory_mb << 20) : 0;
+}
+
+static int bounded_files(const struct sandbox *s)
+{
+	if (!s->file_mb)
+		return 0;
+	signal(SIGXFSZ, SIG_IGN);
+	return limit(RLIMIT_FSIZE, (rlim_t)s->file_mb << 20);
 }
 
 /* The parent may have died before the request for its signal. */
@@ -63,6 +70,12 @@ static int die_with_parent(const struct sandbox *s)
 	return getppid() == s->parent ? 0 : -1;
 }
 
+static int few_paths(const struct sandbox *s)
+{
+	(void)s;
+	return landlock_enter();
+}
+
 static const struct {
 	const char *name;
 	int (*apply)(const struct sandbox *);
@@ -71,14 +84,23 @@ static const struct {
 	{ "no core dump", no_core_dump },
 	{ "few files", few_files },
 	{ "bounded memory", bounded_memory },
+	{ "bounded files", bounded_files },
 	{ "die with the parent", die_with_parent },
+	{ "Landlock", few_paths },
 };
 
-int sandbox_enter(const struct sandbox *s, struct err *err)
+int sandbox_enter(const struct sandbox *s, struct sandbox_state *ret, struct err *err)
 {
+	int landlock = IS_COVERAGE ? 0 : landlock_abi();
+
+	readable_init();
+	lastwords_on_abort();
 	for (size_t i = 0; i < countof(restrictions); i++)
 		if (restrictions[i].apply(s) < 0)
 			return err_set(err, ERR_RETRY, "the runner cannot be restricted (%s): %s", restrictions[i].name,
 				strerror(errno));
+	if (syscalls_restrict(landlock > 0, err) < 0)
+		return err_wrap(err, "the runner cannot be restricted");
+	*ret = (struct sandbox_state){ .landlock = landlock, .seccomp = true };
 	return 0;
 }

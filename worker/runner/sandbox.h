@@ -1,9 +1,14 @@
 /*
  * sandbox.h - the runner gives up what it does not need, before it sees the first picture.
  *
- * Entered once, after libvips has loaded its modules and the parent has said the limits. Each
- * restriction is one function of the table in sandbox.c; they are applied in its order. (Fonts are
- * still read later, by the first label that `draw` writes.)
+ * Entered once, after libvips has loaded its modules and the parent has said the limits. Each restriction is one
+ * function of the table in sandbox.c; they are applied in its order. What is left: its socket, the descriptors that
+ * come over it, stderr for the log, memory up to the limit, and reading in a few places (readable.h). No
+ * network, no new process or program, no new file; a try at those is its death, which names the call (syscalls.h).
+ *
+ * seccomp is needed: without, nothing is decoded. Landlock is used where there is some; without, no file is
+ * opened at all, and what labels need is read beforehand. Wall clock and CPU time are the parent's
+ * business (child.h): a limit that the runner itself could raise would be none.
  */
 #ifndef SANDBOX_H
 #define SANDBOX_H
@@ -14,10 +19,17 @@
 
 struct sandbox {
 	unsigned memory_mb;     /* of address space; 0: no limit */
+	unsigned file_mb;       /* most of one result; a write beyond fails with EFBIG. 0: no limit */
 	pid_t parent;           /* dies with it; 0: with nobody */
 };
 
+/* What the kernel gave, for the log. */
+struct sandbox_state {
+	int landlock;           /* its ABI; 0: none */
+	bool seccomp;
+};
+
 /* There is no way back. On -1 the process is not fit to decode anything. */
-int sandbox_enter(const struct sandbox *s, struct err *err) must_use;
+int sandbox_enter(const struct sandbox *s, struct sandbox_state *ret, struct err *err) must_use;
 
 #endif

@@ -1,5 +1,8 @@
 #include "serve.h"
 
+#include "landlock.h"
+#include "lastwords.h"
+#include "misbehave.h"
 #include "output.h"
 #include "registry.h"
 #include "sandbox.h"
@@ -7,6 +10,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 #include <vips/vips.h>
 
@@ -65,6 +69,43 @@ static int ask_output(struct runner_ctx *ctx, int *ret_fd, struct err *err)
 	return read_error(answer, err);
 }
 
+/* *ret_fd: the one file that came along, or -1. */
+static int ask_model(struct runner_ctx *ctx, const json_t *question, int fd, json_t **ret, int *ret_fd, struct err *err)
+{
+	struct remote *r = (struct remote *)ctx;
+	int fds[WIRE_FDS];
+	size_t n = 0;
+
+	*ret_fd = -1;
+	if (wire_send_json(r->sock, question, &fd, fd >= 0 ? 1 : 0, err) < 0)
+		return -1;
+	switch (wire_recv_json(r->sock, ret, fds, &n, err)) {
+	case WIRE_MESSAGE:
+		break;
+	case WIRE_END:
+		return err_set(err, ERR_RETRY, "the worker hung up");
+	default:
+		return -1;
+	}
+	while (n > 1)
+		close(fds[--n]);
+	if (n)
+		*ret_fd = fds[0];
+	return 0;
+}
+
+static int ask_memory(struct runner_ctx *ctx, size_t bytes, const char *what, struct err *err)
+{
+	scoped(json_decref_p) json_t *ask = json_pack("{s:s,s:I,s:s}", "ask", "memory", "bytes", (json_int_t)bytes, "what", what);
+	scoped(json_decref_p) json_t *said = NULL;
+	int fd = -1, rc = ask_model(ctx, ask, -1, &said, &fd, err);
+
+	close_p(&fd);
+	if (rc < 0)
+		return -1;
+	return json_is_true(json_object_get(said, "memory")) ? 0 : read_error(said, err);
+}
+
 static int tell_output(struct runner_ctx *ctx, int fd, const struct output *out, struct err *err)
 {
 	struct remote *r = (struct remote *)ctx;
@@ -112,7 +153,7 @@ static int run_task(struct session *s, const json_t *m, const int *fds, size_t n
 	const json_t *list = json_object_get(m, "inputs");
 	size_t n = json_array_size(list);
 	scoped(free_p) struct job_input *inputs = NULL;
-	struct remote remote = { .ctx = { ask_output, tell_output }, .sock = s->sock };
+	struct remote remote = { .ctx = { ask_output, tell_output, ask_model, ask_memory }, .sock = s->sock };
 	struct runner_job job = {
 		.tool = text_of(m, "tool"), .job = text_of(m, "job"), .step = text_of(m, "step"),
 		.item = (int)json_integer_value(json_object_get(m, "item")),
@@ -128,6 +169,8 @@ static int run_task(struct session *s, const json_t *m, const int *fds, size_t n
 		if (read_input(json_array_get(list, i), fds, nfds, &inputs[i]) < 0)
 			return err_set(err, ERR_RETRY, "input %zu names a file that did not come along (%zu did)", i, nfds);
 	job.inputs = inputs;
+	if (misbehave(job.step, ret_data))
+		return 0;
 	return runner_run(&job, ret_data, err);
 }
 
@@ -150,15 +193,50 @@ static int send_end(int sock, json_t **take_data, const struct err *failure, str
 	return wire_send_json(sock, end, NULL, 0, err);
 }
 
-static int close_sandbox(struct session *s, const json_t *setup, struct err *err)
+static unsigned mib_of(const json_t *setup, const char *name)
 {
-	json_int_t mb = json_integer_value(json_object_get(setup, "memory_mb"));
-	const struct sandbox box = { .memory_mb = mb > 0 && mb < 1 << 24 ? (unsigned)mb : 0, .parent = s->parent };
+	json_int_t mb = json_integer_value(json_object_get(setup, name));
 
-	if (s->is_ready)
-		return 0;
+	return mb > 0 && mb < 1 << 24 ? (unsigned)mb : 0;
+}
+
+/* Without Landlock no file can be opened any more, and the first label reads fonts and their configuration. */
+static void read_fonts(void)
+{
+	VipsImage *text = NULL;
+
+	if (vips_text(&text, "label", "font", "DejaVu Sans, sans 12", "dpi", 72, NULL) == 0)
+		g_object_unref(text);
+	vips_error_clear();
+}
+
+static int close_sandbox(struct session *s, const json_t *setup, struct sandbox_state *ret, struct err *err)
+{
+	const struct sandbox box = { .memory_mb = mib_of(setup, "memory_mb"), .file_mb = mib_of(setup, "file_mb"), .parent = s->parent };
+
+	*ret = (struct sandbox_state){ 0 };
 	s->is_ready = true;
-	return sandbox_enter(&box, err);
+	if (!s->parent)
+		return 0;
+	tzset();                /* TIFF and EXIF have times */
+	if (!landlock_abi())
+		read_fonts();
+	return sandbox_enter(&box, ret, err);
+}
+
+static int set_up(struct session *s, const json_t *setup, struct err *err)
+{
+	struct sandbox_state state;
+	struct err why = { 0 };
+	int rc = close_sandbox(s, setup, &state, &why);
+	scoped(json_decref_p) json_t *answer = rc < 0 ? json_pack("{s:b,s:{s:s,s:s}}", "setup", 0, "error", "kind",
+		err_kind_name(why.kind), "message", why.msg) : json_pack("{s:b,s:i,s:b}", "setup", 1, "landlock",
+		state.landlock, "seccomp", (int)state.seccomp);
+
+	must(answer != NULL);
+	if (wire_send_json(s->sock, answer, NULL, 0, err) < 0)
+		return -1;
+	return rc < 0 ? err_set(err, why.kind, "%s", why.msg) : 0;
 }
 
 static int handle(struct session *s, const json_t *m, const int *fds, size_t nfds, struct err *err)
@@ -168,12 +246,12 @@ static int handle(struct session *s, const json_t *m, const int *fds, size_t nfd
 	struct err failure;
 	int r;
 
-	if (close_sandbox(s, m, err) < 0)
-		return -1;
-	if (strcmp(what, "setup") == 0)
-		return 0;
+	if (strcmp(what, "setup") == 0 && !s->is_ready)
+		return set_up(s, m, err);
 	if (strcmp(what, "run") != 0)
-		return err_set(err, ERR_RETRY, "the worker asked for '%.40s', a runner knows setup and run", what);
+		return err_set(err, ERR_RETRY, "the worker asked for '%.40s', a runner knows one setup, and run", what);
+	if (!s->is_ready && s->parent)
+		return err_set(err, ERR_RETRY, "the worker asked for a run before the setup");
 	r = run_task(s, m, fds, nfds, &data, &failure);
 	vips_error_clear();
 	return send_end(s->sock, &data, r < 0 ? &failure : NULL, err);
@@ -184,9 +262,12 @@ int serve(int sock, int parent, struct err *err)
 	struct session s = { sock, parent, false };
 	scoped(json_decref_p) json_t *ready = json_pack("{s:b,s:s,s:s}", "ready", 1, "version", VERSION,
 		"vips", vips_version_string());
+	scoped(close_p) int words = parent ? lastwords_open() : -1;
 
-	if (wire_send_json(sock, ready, NULL, 0, err) < 0)
+	if (wire_send_json(sock, ready, &words, words >= 0, err) < 0)
 		return -1;
+	close_p(&words);
+	words = -1;
 	for (;;) {
 		scoped(json_decref_p) json_t *message = NULL;
 		int fds[WIRE_FDS], r;

@@ -6,7 +6,8 @@
 
 #include "err.h"
 
-/* 0 when the parent closed its end between two tasks. `parent`: its process id, see sandbox.h. */
+/* 0 when the parent closed its end between two tasks. `parent`: its process id, see sandbox.h; 0: it runs in a
+ * thread of a test, which stays as free as it was. */
 int serve(int sock, int parent, struct err *err) must_use;
 
 #endif

@@ -1,128 +1,211 @@
 /*
- * tool_detect.c - objects in a picture. This build has no model backend: `simulate` invents objects, from a
- * hash of the picture's pixels, so that the same picture always has the same ones.
+ * tool_detect.c - objects in a picture, found by a YOLO model on a backend.
  *
  *	{"items":[{"label":"cat","score":0.91,"box":[left,top,width,height]}],"width":640,"height":480,
- *	 "simulated":true,"model":"simulated"}
+ *	 "backend":"triton","model":"yolov8n","version":"1"?}
  *
- * Items come best first; boxes are in pixels of the upright picture, whose size is width x height.
+ * Items come best first; boxes are in pixels of the upright picture, whose size is width x height. Labels are those of
+ * the model's card, else the class numbers. With `simulate`: detect_simulated.h.
  */
+#include "detect_simulated.h"
+#include "infer.h"
+#include "letterbox.h"
 #include "params.h"
-#include "picture.h"
+#include "yolo.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { SIDE = 16, FEWEST = 4, MORE = 9 };
+enum { SIDE = 640, LEAST_SIDE = 32, MOST_SIDE = 2048 };
 
-static const char *const labels[] = {
-	"person", "car", "cat", "dog", "bicycle", "bird", "boat", "chair", "bottle", "potted plant",
+struct detection {
+	struct infer_target at;
+	struct model model;
+	const struct tensor_type *out;
+	int width, height;              /* of the model's input */
 };
 
-struct item {
-	const char *label;
-	double score, box[4];
-};
-
-/* splitmix64 (Steele, Lea, Flood 2014): from one seed, the same numbers everywhere. */
-static uint64_t next_number(uint64_t *seed)
+static void detection_done(struct detection *d)
 {
-	uint64_t z = *seed += 0x9e3779b97f4a7c15u;
-
-	z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
-	z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
-	return z ^ (z >> 31);
+	model_done(&d->model);
 }
 
-static double next_share(uint64_t *seed)        /* 0 to under 1 */
+/* ---- the model ---- */
+
+/* Free in the model: the card says, else 640. */
+static int side(const struct detection *d, size_t axis)
 {
-	return (double)(next_number(seed) >> 11) / 9007199254740992.0;
+	const json_t *size = json_array_get(json_object_get(d->model.card, "size"), axis == 3 ? 0 : 1);
+	int64_t fixed = d->model.in[0].shape[axis];
+
+	if (fixed < 0)
+		fixed = json_is_integer(size) ? json_integer_value(size) : SIDE;
+	return fixed >= LEAST_SIDE && fixed <= MOST_SIDE ? (int)fixed : 0;
 }
 
-/* FNV-1a of a small version of the picture. */
-static int seed_of(const struct picture *p, uint64_t *ret, struct err *err)
+static int check_input(struct detection *d, struct err *err)
 {
-	const struct picture_box box = { SIDE, SIDE, VIPS_SIZE_FORCE, VIPS_INTERESTING_NONE };
-	scoped(image_unref_p) VipsImage *image = NULL;
-	uint64_t h = 0xcbf29ce484222325u;
+	const struct tensor_type *in = d->model.in;
+	char is[400];
 
-	if (picture_shrink(p, &box, 1, &image, err) < 0 || picture_decode(&image, err) < 0)
-		return -1;
-	for (size_t i = 0; i < VIPS_IMAGE_SIZEOF_IMAGE(image); i++)
-		h = (h ^ *(VIPS_IMAGE_ADDR(image, 0, 0) + i)) * 0x100000001b3u;
-	*ret = h;
+	if (d->model.nin != 1)
+		return err_set(err, ERR_REJECT, "model '%s' takes %zu inputs, detect gives one", d->at.model, d->model.nin);
+	if (strcmp(in->datatype, "FP32") == 0 && in->rank == 4 && (in->shape[0] == 1 || in->shape[0] == -1) &&
+	    (in->shape[1] == 3 || in->shape[1] == -1)) {
+		d->width = side(d, 3);
+		d->height = side(d, 2);
+	}
+	if (d->width && d->height)
+		return 0;
+	return err_set(err, ERR_REJECT, "model '%s' takes %s, detect gives FP32 [1,3,height,width] of %d to %d pixels a side",
+		d->at.model, tensor_text(in, is, sizeof is), LEAST_SIDE, MOST_SIDE);
+}
+
+/* Segmentation models have more outputs; the boxes are the first of all, or by name. */
+static int find_output(struct detection *d, struct err *err)
+{
+	if (d->model.nout == 0)
+		return err_set(err, ERR_REJECT, "model '%s' has no output", d->at.model);
+	d->out = d->model.out;
+	for (size_t i = 0; i < d->model.nout; i++)
+		if (strcmp(d->model.out[i].name, "output0") == 0)
+			d->out = &d->model.out[i];
 	return 0;
 }
 
-static double tenths(double v)
+static int find_model(const struct runner_job *job, struct detection *d, struct err *err)
 {
-	return floor(v * 10) / 10;
+	if (infer_target(job->params, &d->at, err) < 0 || infer_describe(job->ctx, &d->at, &d->model, err) < 0)
+		return -1;
+	if (check_input(d, err) < 0)
+		return -1;
+	return find_output(d, err);
 }
 
-static struct item invent(uint64_t *seed, int width, int height)
-{
-	struct item it = { .label = labels[next_number(seed) % countof(labels)] };
+/* ---- labels ---- */
 
-	it.score = floor((0.05 + 0.94 * next_share(seed)) * 1000) / 1000;
-	it.box[2] = tenths(width * (0.1 + 0.5 * next_share(seed)));
-	it.box[3] = tenths(height * (0.1 + 0.5 * next_share(seed)));
-	it.box[0] = tenths((width - it.box[2]) * next_share(seed));
-	it.box[1] = tenths((height - it.box[3]) * next_share(seed));
-	return it;
+static const char *label_of(const json_t *labels, size_t class, char number[24])
+{
+	const char *label = json_string_value(json_array_get(labels, class));
+
+	snprintf(number, 24, "%zu", class);
+	return label ? label : number;
 }
 
-static int best_first(const void *a, const void *b)
+static bool is_among(const json_t *list, const char *text)
 {
-	const struct item *x = a, *y = b;
-
-	return (x->score < y->score) - (x->score > y->score);
-}
-
-static bool is_wanted(const struct item *it, const json_t *params)
-{
-	const json_t *only = json_object_get(params, "label_in");
-	size_t i;
-	json_t *label;
-
-	if (it->score < param_num(params, "score_threshold", 0.25))
-		return false;
-	json_array_foreach((json_t *)(uintptr_t)only, i, label)
-		if (strcmp(json_string_value(label), it->label) == 0)
+	for (size_t i = 0; i < json_array_size(list); i++)
+		if (strcmp(json_string_value(json_array_get(list, i)), text) == 0)
 			return true;
-	return json_array_size(only) == 0;
+	return false;
 }
 
-static json_t *simulate(uint64_t seed, const struct picture *p, const json_t *params)
+/* *ret: which classes are wanted; NULL: all. */
+static int choose_classes(const struct detection *d, const struct tensor *out, const json_t *params, bool **ret, size_t *ret_n,
+	struct err *err)
 {
-	struct item found[FEWEST + MORE];
-	size_t n = FEWEST + next_number(&seed) % MORE;
-	size_t most = (size_t)param_int(params, "max_items", 100);
+	const json_t *only = json_object_get(params, "label_in"), *labels = json_object_get(d->model.card, "labels");
+	size_t n, nlabels = json_array_size(labels);
+	char number[24];
+
+	if (yolo_classes(&out->is, &n, err) < 0)
+		return -1;
+	if (nlabels && n && n != nlabels)
+		return err_set(err, ERR_REJECT, "model '%s' gives %zu classes, its model.json has %zu labels", d->at.model, n, nlabels);
+	*ret = NULL;
+	*ret_n = n ? n : max_of(nlabels, (size_t)1000);
+	if (json_array_size(only) == 0)
+		return 0;
+	*ret = xcalloc(*ret_n, sizeof **ret);
+	for (size_t i = 0; i < *ret_n; i++)
+		(*ret)[i] = is_among(only, label_of(labels, i, number));
+	return 0;
+}
+
+/* ---- running ---- */
+
+static double rounded(double v, double unit)
+{
+	return round(v * unit) / unit;
+}
+
+static json_t *make_items(const struct detection *d, const struct letterbox *l, struct box *boxes, size_t n)
+{
+	const json_t *labels = json_object_get(d->model.card, "labels");
 	json_t *items = json_array();
 
-	for (size_t i = 0; i < n; i++)
-		found[i] = invent(&seed, p->width, p->height);
-	qsort(found, n, sizeof *found, best_first);
-	for (size_t i = 0; i < n && json_array_size(items) < most; i++)
-		if (is_wanted(&found[i], params))
-			json_array_append_new(items, json_pack("{s:s,s:f,s:[f,f,f,f]}", "label", found[i].label,
-				"score", found[i].score, "box",
-				found[i].box[0], found[i].box[1], found[i].box[2], found[i].box[3]));
+	for (size_t i = 0; i < n; i++) {
+		struct box *b = &boxes[i];
+		char number[24];
+
+		letterbox_back(l, b);
+		json_array_append_new(items, json_pack("{s:s,s:f,s:[f,f,f,f]}",
+			"label", label_of(labels, (size_t)max_of(b->class, 0), number), "score", rounded((double)min_of(b->score, 1.0f), 1e4),
+			"box", rounded((double)b->left, 100), rounded((double)b->top, 100),
+			rounded((double)b->right - (double)b->left, 100), rounded((double)b->bottom - (double)b->top, 100)));
+	}
 	return items;
+}
+
+static int find_boxes(const struct runner_job *job, const struct detection *d, const struct tensor *out, struct box **ret,
+	size_t *ret_n, struct err *err)
+{
+	scoped(free_p) bool *classes = NULL;
+	struct yolo_want want = { .score = param_num(job->params, "score_threshold", 0.25),
+		.iou = param_num(job->params, "iou_threshold", 0.45), .most = (size_t)param_int(job->params, "max_items", 100) };
+
+	if (choose_classes(d, out, job->params, &classes, &want.nclasses, err) < 0)
+		return -1;
+	want.classes = classes;
+	return yolo_boxes(out, &want, ret, ret_n, err);
+}
+
+static int run_model(const struct runner_job *job, const struct detection *d, const struct picture *p, json_t **ret_items,
+	struct err *err)
+{
+	struct tensor in = { .is = d->model.in[0] };
+	scoped(tensor_done) struct tensor out = { 0 };
+	scoped(free_p) float *planes = NULL;
+	scoped(free_p) struct box *boxes = NULL;
+	struct letterbox l;
+	size_t n;
+
+	if (letterbox_make(p, d->width, d->height, &l, &planes, err) < 0)
+		return -1;
+	in.is.shape[0] = 1;
+	in.is.shape[1] = 3;
+	in.is.shape[2] = d->height;
+	in.is.shape[3] = d->width;
+	in.bytes = planes;
+	in.size = (size_t)d->width * (size_t)d->height * 3 * sizeof *planes;
+	if (infer_run(job->ctx, &d->at, &in, 1, (const char *[]){ d->out->name }, &out, 1, err) < 0)
+		return -1;
+	if (find_boxes(job, d, &out, &boxes, &n, err) < 0)
+		return err_wrap(err, "model '%.128s'", d->at.model);
+	*ret_items = make_items(d, &l, boxes, n);
+	return 0;
 }
 
 static int run(const struct runner_job *job, json_t **ret_data, struct err *err)
 {
+	scoped(detection_done) struct detection d = { 0 };
 	scoped(picture_close) struct picture p = { 0 };
-	uint64_t seed;
+	bool simulate = param_bool(job->params, "simulate");
+	json_t *items = NULL;
 
-	if (!param_bool(job->params, "simulate"))
-		return err_set(err, ERR_REJECT, "no model backend is configured in this build; "
-			"\"simulate\": true invents objects, marked as simulated");
-	if (picture_open(job, &p, err) < 0 || seed_of(&p, &seed, err) < 0)
+	/* The model first: a picture is not worth opening for one that is not there. */
+	if (!simulate && find_model(job, &d, err) < 0)
 		return -1;
-	*ret_data = json_pack("{s:o,s:i,s:i,s:b,s:s}", "items", simulate(seed, &p, job->params),
-		"width", p.width, "height", p.height, "simulated", 1, "model", "simulated");
+	if (picture_open(job, &p, err) < 0)
+		return -1;
+	if (simulate)
+		return detect_simulated(&p, job->params, ret_data, err);
+	if (run_model(job, &d, &p, &items, err) < 0)
+		return -1;
+	*ret_data = json_pack("{s:o,s:i,s:i,s:s,s:s,s:s*}", "items", items, "width", p.width, "height", p.height,
+		"backend", d.at.backend, "model", d.at.model, "version", *d.at.version ? d.at.version : NULL);
 	return 0;
 }
 

@@ -183,7 +183,10 @@ static int run(const struct runner_job *job, json_t **ret_data, struct err *err)
 	struct pen pen;
 
 	(void)ret_data;
-	if (picture_open(job, &p, err) < 0 || picture_load(&p, false, &image, err) < 0)
+	if (picture_open(job, &p, err) < 0)
+		return -1;
+	p.use.is_kept = true;
+	if (picture_load(&p, false, &image, err) < 0)
 		return -1;
 	if (make_colour(&image) < 0)
 		return picture_fail(err, "cannot convert the colours");

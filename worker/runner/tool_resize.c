@@ -31,18 +31,18 @@ static int target(const struct runner_job *job, const struct picture *p, struct 
 	return 0;
 }
 
-static void scales(const struct picture_box *box, const VipsImage *image, double *h, double *v)
+static void scales(const struct picture_box *box, const struct picture *p, double *h, double *v)
 {
-	*h = (double)box->width / image->Xsize;
-	*v = (double)box->height / image->Ysize;
+	*h = (double)box->width / p->width;
+	*v = (double)box->height / p->height;
 	if (box->size == VIPS_SIZE_FORCE)
 		return;
 	*h = *v = min_of(*h, *v);
 	if (box->size == VIPS_SIZE_DOWN)
 		*h = *v = min_of(*h, 1.0);
 	/* No side may vanish. */
-	*h = max_of(*h, 1.0 / image->Xsize);
-	*v = max_of(*v, 1.0 / image->Ysize);
+	*h = max_of(*h, 1.0 / p->width);
+	*v = max_of(*v, 1.0 / p->height);
 }
 
 static VipsKernel kernel_of(const struct runner_job *job)
@@ -93,9 +93,10 @@ static int run(const struct runner_job *job, json_t **ret_data, struct err *err)
 		if (picture_shrink(&p, &box, 1, &image, err) < 0)
 			return -1;
 	} else {
+		scales(&box, &p, &h, &v);
+		p.use = (struct picture_use){ .is_resized = true, .result_pixels = h * p.width * v * p.height };
 		if (picture_load(&p, false, &image, err) < 0)
 			return -1;
-		scales(&box, image, &h, &v);
 		if (resize(&image, h, v, kernel) < 0)
 			return picture_fail(err, "cannot resize");
 	}

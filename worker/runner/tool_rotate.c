@@ -66,13 +66,24 @@ static int flip(VipsImage **image, const char *how)
 	return 0;
 }
 
+/* Turned freely, it needs a larger rectangle. */
+static double turned_pixels(const struct picture *p, double degrees)
+{
+	double c = fabs(cos(degrees * G_PI / 180)), s = fabs(sin(degrees * G_PI / 180));
+
+	return (p->width * c + p->height * s) * (p->width * s + p->height * c);
+}
+
 static int run(const struct runner_job *job, json_t **ret_data, struct err *err)
 {
 	scoped(picture_close) struct picture p = { 0 };
 	scoped(image_unref_p) VipsImage *image = NULL;
 
 	(void)ret_data;
-	if (picture_open(job, &p, err) < 0 || picture_load(&p, true, &image, err) < 0)
+	if (picture_open(job, &p, err) < 0)
+		return -1;
+	p.use.result_pixels = turned_pixels(&p, param_num(job->params, "angle", 0));
+	if (picture_load(&p, true, &image, err) < 0)
 		return -1;
 	if (turn(&image, job->params) < 0 || flip(&image, param_str(job->params, "flip", "none")) < 0)
 		return picture_fail(err, "cannot rotate");

@@ -57,21 +57,21 @@ static int explain(const char *path, struct err *err)
 	}
 }
 
-static int open_in(int dir, const char *path)
+static int open_in(int dir, const char *path, int flags)
 {
-	struct open_how how = { .flags = O_RDONLY | O_NONBLOCK | O_NOFOLLOW | O_NOCTTY | O_CLOEXEC,
+	struct open_how how = { .flags = (uint64_t)(O_RDONLY | O_NONBLOCK | O_NOFOLLOW | O_NOCTTY | O_CLOEXEC | flags),
 		.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS };
 
 	return (int)syscall(SYS_openat2, dir, path, &how, sizeof how);
 }
 
-int beneath_open(const char *roots, const char *path, int *ret_fd, size_t *ret_size, struct err *err)
+static int open_any(const char *roots, const char *path, int flags, int *ret_fd, struct err *err)
 {
 	scoped(free_p) char *root_path = NULL;
-	scoped(close_p) int dir = -1, fd = -1;
+	scoped(close_p) int dir = -1;
 	const char *root, *inside;
-	struct stat st;
 	size_t n;
+	int fd;
 
 	if (*path != '/')
 		return err_set(err, ERR_REJECT, "'%.600s' is not an absolute path", path);
@@ -87,8 +87,21 @@ int beneath_open(const char *roots, const char *path, int *ret_fd, size_t *ret_s
 		return explain(root_path, err);
 	inside = path + n;
 	inside += strspn(inside, "/");
-	fd = open_in(dir, *inside ? inside : ".");
-	if (fd < 0 || fstat(fd, &st) < 0)
+	fd = open_in(dir, *inside ? inside : ".", flags);
+	if (fd < 0)
+		return explain(path, err);
+	*ret_fd = fd;
+	return 0;
+}
+
+int beneath_open(const char *roots, const char *path, int *ret_fd, size_t *ret_size, struct err *err)
+{
+	scoped(close_p) int fd = -1;
+	struct stat st;
+
+	if (open_any(roots, path, 0, &fd, err) < 0)
+		return -1;
+	if (fstat(fd, &st) < 0)
 		return explain(path, err);
 	if (!S_ISREG(st.st_mode))
 		return err_set(err, ERR_REJECT, "'%.600s' is not a regular file", path);
@@ -96,4 +109,9 @@ int beneath_open(const char *roots, const char *path, int *ret_fd, size_t *ret_s
 	*ret_size = (size_t)st.st_size;
 	fd = -1;
 	return 0;
+}
+
+int beneath_open_dir(const char *roots, const char *path, int *ret_fd, struct err *err)
+{
+	return open_any(roots, path, O_DIRECTORY, ret_fd, err);
 }

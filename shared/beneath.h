@@ -12,4 +12,7 @@
  * file; ERR_RETRY: the disk's trouble. */
 int beneath_open(const char *roots, const char *path, int *ret_fd, size_t *ret_size, struct err *err) must_use;
 
+/* The same for a directory, to read the names in it. */
+int beneath_open_dir(const char *roots, const char *path, int *ret_fd, struct err *err) must_use;
+
 #endif

@@ -1,0 +1,59 @@
+/*
+ * infer.h - running a model, whichever backend has it.
+ *
+ *	struct infer_target at;
+ *	if (infer_target(job->params, &at, err) < 0 || infer_describe(job->ctx, &at, &model, err) < 0)
+ *		return -1;
+ *	... fill `in` as model.in[0] says ...
+ *	if (infer_run(job->ctx, &at, &in, 1, (const char *[]){ model.out[0].name }, &out, 1, err) < 0)
+ *		return -1;
+ *	tensor_done(&out);
+ *
+ * Backends: "triton", which the parent talks to for us (shared/wire.h). Nothing is ever invented in the
+ * place of an answer that does not come.
+ */
+#ifndef INFER_H
+#define INFER_H
+
+#include "tool.h"
+
+enum { TENSOR_RANK = 8, TENSOR_NAME = 256, MODEL_TENSORS = 32 };
+#define TENSOR_BYTES_MAX ((size_t)64 << 20)     /* of all tensors of one question, or of one answer */
+
+struct tensor_type {
+	char name[TENSOR_NAME], datatype[8];    /* the protocol's: "FP32" */
+	size_t rank;
+	int64_t shape[TENSOR_RANK];             /* in a description, -1 is free */
+};
+
+struct tensor {
+	struct tensor_type is;
+	void *bytes;                            /* least byte first, rows first */
+	size_t size;
+};
+
+struct model {
+	struct tensor_type in[MODEL_TENSORS], out[MODEL_TENSORS];
+	size_t nin, nout;
+	json_t *card;                           /* what people say of it: worker/card.h; never NULL */
+};
+
+struct infer_target {
+	const char *backend, *model, *version;  /* version: "" for the server's choice */
+};
+
+/* From the parameters `backend`, `model` and `version`. ERR_REJECT: they do not name a model that can be run. */
+int infer_target(const json_t *params, struct infer_target *ret, struct err *err) must_use;
+
+int infer_describe(struct runner_ctx *ctx, const struct infer_target *at, struct model *ret, struct err *err) must_use;
+
+/* ret[i] is the output want[i], of nwant; all of them or none, freed with tensor_done. Shapes and types are what
+ * the backend says, with sizes that fit; whether they are those of the model's kind is the caller's to check. */
+int infer_run(struct runner_ctx *ctx, const struct infer_target *at, const struct tensor *in, size_t nin,
+	const char *const *want, struct tensor *ret, size_t nwant, struct err *err) must_use;
+
+void model_done(struct model *m);
+void tensor_done(struct tensor *t);
+char *tensor_text(const struct tensor_type *t, char *to, size_t size);          /* "'images' FP32 [1,3,640,640]" */
+
+#endif
