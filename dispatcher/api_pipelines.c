@@ -33,6 +33,7 @@ static struct definition *parse(struct request *req, bool named)
 	if (!body)
 		return NULL;
 	d = definition_parse(body, "", NULL, problems);
+	problems_cut(problems);
 	if (named && !name)
 		problem_add(problems, NULL, "a name to store it under|/name");
 	if (d && !json_array_size(problems))

@@ -33,7 +33,7 @@
 #define IDLE_S          60
 #define HEAD_S          10
 #define WINDOW_S        10              /* in each of these a body must come, and an answer be read, by */
-#define WINDOW_BYTES    (64u << 10)
+#define WINDOW_BYTES    (128u << 10)
 #define POOL_BYTES      (16u << 10)     /* of each connection: the head of a request, with MHD's own needs */
 #define DROP_MAX        (32u << 20)     /* of a refused body, so that the client reads why */
 #define STOP_MS         10000
@@ -205,7 +205,7 @@ static enum MHD_Result on_request(void *arg, struct MHD_Connection *conn, const 
 
 	(void)url;
 	if (!req->begun) {
-		const struct head_line line = { method, req->uri, version, req->uri_len };
+		const struct head_line line = { method, version, req->uri };
 
 		req->conn = conn;
 		return begin(s, req, &line);
@@ -250,8 +250,8 @@ static void *on_uri(void *arg, const char *uri, struct MHD_Connection *conn)
 	const char *host, *path;
 	size_t n;
 
-	*req = (struct request){ .server = s, .d = s->d, .events = s->events, .begun_us = clock_mono_us(), .uri = uri,
-		.uri_len = strlen(uri), .guarded = guarded_of(conn) };
+	*req = (struct request){ .server = s, .d = s->d, .events = s->events, .begun_us = clock_mono_us(), .uri = head_uri(uri),
+		.guarded = guarded_of(conn) };
 	path = head_path(uri, &host, &n);
 	req->path = xstrndup(path, strcspn(path, "?"));
 	if (path != uri)

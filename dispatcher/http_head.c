@@ -70,7 +70,7 @@ static void take_expect(struct reading *r, const char *value)
 }
 
 /* Each line lies in the buffer as it came, its colon and its CR LF made NULs: name, NUL, blanks, value, NUL, NUL. What
- * is not there is a folded line, a line that ended in LF only, or one with a NUL in it. */
+ * is not there is a folded line, a line that ended in LF only, or one with a NUL in it (but NUL LF looks like CR LF). */
 static void check_place(struct reading *r, const char *name, size_t name_len, const char *value, size_t value_len)
 {
 	const char *at = name + name_len + 1;
@@ -112,10 +112,17 @@ static void check_line(struct head *h, const struct head_line *l)
 {
 	if (!is_token(l->method, strlen(l->method)))
 		bad(h, "the method is not a word");
-	if (!is_value(l->uri, l->uri_len > strlen(l->uri) ? strlen(l->uri) : l->uri_len) || !l->uri_len)
-		bad(h, "the path has a control character in it");
-	if (IS_LENIENT && (l->method + strlen(l->method) + 1 != l->uri || l->uri + l->uri_len + 1 != l->version))
+	if (!l->uri.is_text)
+		bad(h, "the path or the query has a control character in it");
+	if (IS_LENIENT && (l->method + strlen(l->method) + 1 != l->uri.text || l->uri.text + l->uri.len + 1 != l->version))
 		bad(h, "the request line has a NUL in it, or not one space between its words");
+}
+
+struct head_uri head_uri(const char *text)
+{
+	size_t n = strlen(text);
+
+	return (struct head_uri){ .text = text, .len = n, .is_text = n && is_value(text, n) };
 }
 
 void head_read(struct head *ret, struct MHD_Connection *conn, const struct head_line *line)

@@ -13,10 +13,17 @@
 
 struct MHD_Connection;
 
-/* The words of a request line, as libmicrohttpd cut them out of its buffer. */
+/* The words of a request line, as libmicrohttpd cut them out of its buffer; of the URI what it was before the arguments
+ * were decoded in place. */
+struct head_uri {
+	const char *text;
+	size_t len;
+	bool is_text;           /* no control character in it */
+};
+
 struct head_line {
-	const char *method, *uri, *version;
-	size_t uri_len;         /* before the arguments were decoded in place */
+	const char *method, *version;
+	struct head_uri uri;
 };
 
 struct head {
@@ -27,6 +34,7 @@ struct head {
 	bool chunked;           /* the body tells its own end: no other request is read after it */
 };
 
+struct head_uri head_uri(const char *text);
 void head_read(struct head *ret, struct MHD_Connection *conn, const struct head_line *line);
 
 /* "http://host/path" to "host" (its length) and "/path"; of any other URI the length is 0 and it is the path itself. */

@@ -17,6 +17,7 @@
 #define TAKE_BYTES      "8388608"
 #define LIST            "pixelfleet:jobs"
 #define BLOCK_S         1
+#define TOO_LARGE_KEPT  65536           /* of a submission that is larger than any that can be accepted */
 
 struct intake {
 	struct dispatcher *d;
@@ -78,8 +79,8 @@ static int read_submission(struct dispatcher *d, struct pg *pg, const char *id, 
 	}
 	op = op_new(rc == 0 ? OP_ACCEPT : OP_REFUSE);
 	op->job = xstrdup(id);
-	op->text = memcpy(xcalloc(len + 1, 1), text, len);
-	op->text_len = len;
+	op->text_len = len > SUBMISSION_MAX_BYTES ? TOO_LARGE_KEPT : len;
+	op->text = memcpy(xcalloc(op->text_len + 1, 1), text, op->text_len);
 	if (rc == 0)
 		op->submission = steal(&s);
 	else
@@ -103,16 +104,21 @@ static int forget(struct redis *redis, const char *taken, struct op **ops, size_
 	return redis_append_argv(redis, argc, argv, NULL, err) < 0 ? -1 : redis_reply(redis, NULL, err);
 }
 
-static int refuse(struct dispatcher *d, struct redis *redis, const char *taken, const struct op *op, struct err *err)
+/* `field` of the hash is the job's id, but in a hash that somebody else wrote into. */
+static int refuse(struct dispatcher *d, struct redis *redis, const char *taken, const char *field, size_t field_len, const struct op *op,
+	struct err *err)
 {
 	scoped(buf_free) struct buf letter = { 0 };
 	char at[CLOCK_TEXT], most[16];
-	const char *argv[] = { taken, "pixelfleet:dlq:jobs", op->job, NULL, most };
+	const char *argv[] = { taken, "pixelfleet:dlq:jobs", field, NULL, most };
+	size_t lens[countof(argv)];
 
 	snprintf(most, sizeof most, "%u", d->conf.dlq_max);
 	refusal_text(op->job, clock_format(clock_wall_us(), at), op->text, op->text_len, op->problems, &letter);
 	argv[3] = letter.text;
-	return redis_script(redis, "refuse_job", 2, 5, argv, NULL, NULL, err);
+	for (size_t i = 0; i < countof(argv); i++)
+		lens[i] = i == 2 ? field_len : strlen(argv[i]);
+	return redis_script(redis, "refuse_job", 2, 5, argv, lens, NULL, err);
 }
 
 /* An accepted submission that turned out not to be: its client id is taken, or its row was not possible. */
@@ -166,7 +172,7 @@ static int settle(struct dispatcher *d, struct redis *redis, const char *taken, 
 			if (has_failed(&refusal, 1, err))
 				return -1;
 		}
-		if (ops[k]->kind == OP_REFUSE && refuse(d, redis, taken, ops[k], err) < 0)
+		if (ops[k]->kind == OP_REFUSE && refuse(d, redis, taken, ops[k]->job, strlen(ops[k]->job), ops[k], err) < 0)
 			return -1;
 		if (ops[k]->kind == OP_ACCEPT)
 			done[ndone++] = ops[k];
@@ -329,19 +335,41 @@ static int push_what_is_owed(struct dispatcher *d, const char *job, struct err *
 	return rc;
 }
 
-static int adopt_one(struct dispatcher *d, struct pg *pg, struct redis *redis, const char *taken, const char *id, const char *value, size_t len,
+/* No dispatcher wrote this entry: it is refused under an id of its own, lest it be tried for ever. */
+static int refuse_foreign(struct dispatcher *d, struct redis *redis, const char *taken, const redisReply *id, const redisReply *value,
 	struct err *err)
 {
-	const char *text = memchr(value, '\n', len);
+	char fresh[UUID_TEXT];
+	struct op *op = op_new(OP_REFUSE);
+	int rc = -1;
+
+	uuid_new(fresh);
+	op->job = xstrdup(fresh);
+	op->text = memcpy(xcalloc(value->len + 1, 1), value->str, value->len);
+	op->text_len = value->len;
+	op->problems = json_pack("[{s:s, s:s}]", "at", "", "allowed", "an entry that a dispatcher took from pixelfleet:jobs, under a UUID");
+	ledger_call(d->ledger, op);
+	if (!has_failed(&op, 1, err))
+		rc = refuse(d, redis, taken, id->str, id->len, op, err);
+	op_free(op);
+	return rc;
+}
+
+static int adopt_one(struct dispatcher *d, struct pg *pg, struct redis *redis, const char *taken, const redisReply *id, const redisReply *value,
+	struct err *err)
+{
+	const char *text = memchr(value->str, '\n', value->len);
 	struct op *op;
 	int rc;
 
-	text = text ? text + 1 : value;
-	if (read_submission(d, pg, id, text, len - (size_t)(text - value), &op, err) < 0)
+	if (id->len != UUID_TEXT - 1 || !uuid_is(id->str))
+		return refuse_foreign(d, redis, taken, id, value, err);
+	text = text ? text + 1 : value->str;
+	if (read_submission(d, pg, id->str, text, value->len - (size_t)(text - value->str), &op, err) < 0)
 		return -1;
 	rc = settle(d, redis, taken, &op, 1, err);
 	if (rc == 0 && op->kind == OP_ACCEPT && op->status == OP_DUPLICATE)
-		rc = push_what_is_owed(d, id, err);
+		rc = push_what_is_owed(d, id->str, err);
 	op_free(op);
 	metric_add(METRIC_ADOPTED, 1);
 	return rc;
@@ -357,7 +385,7 @@ int intake_adopt(struct dispatcher *d, struct pg *pg, struct redis *redis, const
 	if (all->elements)
 		log_info("intake.adopt", "from=%s submissions=%zu", dead, all->elements / 2);
 	for (size_t k = 0; k + 1 < all->elements; k += 2)
-		if (adopt_one(d, pg, redis, taken, all->element[k]->str, all->element[k + 1]->str, all->element[k + 1]->len, err) < 0)
+		if (adopt_one(d, pg, redis, taken, all->element[k], all->element[k + 1], err) < 0)
 			return -1;
 	return 0;
 }

@@ -290,6 +290,7 @@ int main(int argc, char **argv)
 	struct err err;
 	int act = 0;
 
+	heap_setup();
 	if (parse(argc, argv, &act, &json) < 0)
 		return 2;
 	if (act == OPT_HELP)

@@ -1,12 +1,12 @@
 #include "rebuild.h"
 
 #include "clock.h"
-#include "deadletter.h"
 #include "envelope.h"
 #include "load.h"
 #include "log.h"
 #include "metrics.h"
 #include "queues.h"
+#include "relist.h"
 #include "taskset.h"
 #include "uuid.h"
 
@@ -19,7 +19,6 @@
 #define JOBS_PAGE    "500"
 #define PUSH_CHUNK   1000
 #define SETTLED_S    "10"       /* a scan leaves alone what was queued just now: it may be on its way */
-#define LETTERS_PAGE 500
 #define MARK         "pixelfleet:rebuilding"
 
 /* ---- which Redis, which PostgreSQL ---- */
@@ -246,92 +245,6 @@ static int push_all_missing(struct dispatcher *d, struct pg *pg, struct redis *r
 	}
 }
 
-/* ---- dead letters ---- */
-
-/* But those that were put back and wait in a queue, or run: they would be listed twice when they fail again. */
-static int relist_queue(struct dispatcher *d, struct pg *pg, struct redis *redis, const char *queue, const struct taskset *set, struct err *err)
-{
-	scoped(free_p) char *most = xasprintf("%u", d->conf.dlq_max);
-	scoped(PQclear_p) PGresult *r = NULL;
-	int rows;
-
-	if (pg_query(pg, &r, err, "SELECT job::text, ordinal FROM (SELECT job, ordinal, failed_at FROM dead_letter WHERE queue = $1 "
-			"AND discarded_at IS NULL ORDER BY failed_at DESC LIMIT $2::int) l ORDER BY failed_at", PG_VALUES(queue, most)) < 0)
-		return -1;
-	rows = PQntuples(r);
-	for (int from = 0; from < rows; from += LETTERS_PAGE) {
-		scoped(work_done) struct work w = { 0 };
-		scoped(letters_free) struct letters l = { 0 };
-		struct want which[LETTERS_PAGE];
-		size_t n = 0;
-
-		for (int row = from; row < min_of(from + LETTERS_PAGE, rows); row++)
-			if (!taskset_has(set, pg_text(r, row, 0), (int)pg_int(r, row, 1)))
-				which[n++] = (struct want){ work_add_job(&w, pg_text(r, row, 0)), (int)pg_int(r, row, 1) };
-		if (letters_build(d, pg, &w, which, n, &l, err) < 0 || letters_push(d, pg, redis, &l, true, err) < 0)
-			return -1;
-	}
-	return 0;
-}
-
-/* How the letter begins, and the letter: two arguments of the script. */
-static void add_refusal(const PGresult *r, int row, char **argv)
-{
-	scoped(json_decref_p) json_t *problems = json_loads(pg_text(r, row, 3), 0, NULL);
-	scoped(buf_free) struct buf letter = { 0 };
-	size_t size;
-	unsigned char *bytes = PQunescapeBytea((const unsigned char *)pg_text(r, row, 2), &size);
-
-	must(bytes != NULL);
-	refusal_text(pg_text(r, row, 0), pg_text(r, row, 1), (const char *)bytes, size, problems, &letter);
-	PQfreemem(bytes);
-	argv[0] = xasprintf("{\"id\":\"%s\",", pg_text(r, row, 0));
-	argv[1] = buf_take(&letter);
-}
-
-static int relist_refusals(struct dispatcher *d, struct redis *redis, const PGresult *r, int from, int to, struct err *err)
-{
-	scoped(free_p) char **argv = xcalloc(3 + 2 * (size_t)(to - from), sizeof *argv);
-	int argc = 3, rc;
-
-	argv[0] = xstrdup("pixelfleet:dlq:jobs"), argv[1] = xasprintf("%u", d->conf.dlq_max), argv[2] = xstrdup("again");
-	for (int row = from; row < to; row++, argc += 2)
-		add_refusal(r, row, argv + argc);
-	rc = redis_script(redis, "dlq_add", 1, argc, (const char **)argv, NULL, NULL, err);
-	for (int k = 0; k < argc; k++)
-		free(argv[k]);
-	return rc;
-}
-
-/* What was refused a moment ago, intake itself is about to list. The newest comes to the head. */
-static int relist_refused(struct dispatcher *d, struct pg *pg, struct redis *redis, struct err *err)
-{
-	scoped(free_p) char *most = xasprintf("%u", d->conf.dlq_max);
-	scoped(PQclear_p) PGresult *r = NULL;
-	int rows;
-
-	if (pg_query(pg, &r, err, "SELECT * FROM (SELECT id::text, to_char(at, 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"'), submission, problems::text "
-			"FROM refused WHERE at < now() - interval '2 seconds' ORDER BY id DESC LIMIT $1::int) newest ORDER BY id", PG_VALUES(most)) < 0)
-		return -1;
-	rows = PQntuples(r);
-	for (int from = 0; from < rows; from += LETTERS_PAGE)
-		if (relist_refusals(d, redis, r, from, min_of(from + LETTERS_PAGE, rows), err) < 0)
-			return -1;
-	return 0;
-}
-
-static int relist(struct dispatcher *d, struct pg *pg, struct redis *redis, const struct taskset *set, struct err *err)
-{
-	scoped(PQclear_p) PGresult *r = NULL;
-
-	if (pg_query(pg, &r, err, "SELECT DISTINCT queue FROM dead_letter WHERE discarded_at IS NULL", PG_NONE) < 0)
-		return -1;
-	for (int row = 0; row < PQntuples(r); row++)
-		if (relist_queue(d, pg, redis, pg_text(r, row, 0), set, err) < 0)
-			return -1;
-	return relist_refused(d, pg, redis, err);
-}
-
 /* ---- all of it ---- */
 
 static int run_locked(struct dispatcher *d, struct pg *pg, struct redis *redis, enum rebuild_why why, struct err *err)
@@ -346,7 +259,8 @@ static int run_locked(struct dispatcher *d, struct pg *pg, struct redis *redis, 
 		clock_sleep_ms(PARK_WAIT_MS);
 	if ((lost && mark_begin(d, redis, err) < 0) || read_redis(redis, &set, err) < 0 || read_backlog(pg, &set, err) < 0 ||
 	    push_all_missing(d, pg, redis, why == REBUILD_LOST || owed, &set, &pushed, err) < 0 ||
-	    ((lost || owed) && relist(d, pg, redis, &set, err) < 0) || (lost && write_identity(pg, redis, err) < 0)) {
+	    ((lost || owed) && relist_missing(d, pg, redis, &set, err) < 0) || relist_wrong(d, pg, redis, lost || owed, err) < 0 ||
+	    (lost && write_identity(pg, redis, err) < 0)) {
 		d->pushes_owed = true;
 		return -1;
 	}

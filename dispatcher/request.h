@@ -21,6 +21,7 @@
 #define REQUEST_H
 
 #include "dispatcher.h"
+#include "http_head.h"
 #include "pg.h"
 #include "redis.h"
 #include "routes.h"
@@ -47,8 +48,7 @@ struct request {
 	struct MHD_Connection *conn;
 	struct MHD_Response *answer;
 	struct guarded *guarded;        /* of the connection */
-	const char *uri;                /* libmicrohttpd's */
-	size_t uri_len;
+	struct head_uri uri;
 	char *path, *authority;         /* authority: of an absolute URI */
 	unsigned status, refused;       /* refused: the body is dropped, then this status is sent */
 	const char *refusal;

@@ -38,7 +38,7 @@ static bool is_special4(const uint8_t a[4])
 #ifdef FAULTS
 static bool is_test_public4(const uint8_t a[4])
 {
-	const char *text = getenv("PIXELFLEET_TEST_PUBLIC_ADDRESS");
+	const char *text = getenv("FAULT_PUBLIC_ADDRESS");
 	uint8_t one[4];
 
 	return text && inet_pton(AF_INET, text, one) == 1 && memcmp(a, one, 4) == 0;

@@ -1,5 +1,6 @@
 #include "base.h"
 
+#include <malloc.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -52,6 +53,12 @@ char *xasprintf(const char *fmt, ...)
 	va_end(ap);
 	must(n >= 0 && p);
 	return p;
+}
+
+void heap_setup(void)
+{
+	mallopt(M_MMAP_THRESHOLD, 1 << 20);
+	mallopt(M_TRIM_THRESHOLD, 8 << 20);
 }
 
 void free_p(void *pp)

@@ -45,6 +45,10 @@ void *xrealloc(void *p, size_t size) __attribute__((returns_nonnull));
 char *xstrdup(const char *s) __attribute__((malloc, returns_nonnull));
 char *xstrndup(const char *s, size_t n) __attribute__((malloc, returns_nonnull));
 char *xasprintf(const char *fmt, ...) __attribute__((malloc, returns_nonnull)) printf_like(1, 2);
+/* For main(): blocks of a megabyte and more go back to the system when they are freed, so that a few
+ * huge documents do not stay on as the size of the process. glibc would learn to keep them. */
+void heap_setup(void);
+
 void free_p(void *pp);          /* for: scoped(free_p) char *s = NULL; */
 void close_p(int *fd);          /* for: scoped(close_p) int fd = -1; */
 

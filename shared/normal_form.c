@@ -30,13 +30,37 @@ static json_t *shortened(const json_t *found)
 	return json_string(b.text);
 }
 
+/* A megabyte may have a hundred thousand mistakes. What is over the most is counted with one object for all of them,
+ * because callers compare how many there were. */
+static bool is_full(json_t *problems)
+{
+	size_t n = json_array_size(problems);
+
+	if (n < PROBLEMS_KEPT)
+		return false;
+	if (n == PROBLEMS_KEPT)
+		json_array_append_new(problems, json_pack("{s:s, s:s}", "at", "", "allowed", "less than this: there are more problems"));
+	else
+		json_array_append(problems, json_array_get(problems, n - 1));
+	return true;
+}
+
+void problems_cut(json_t *problems)
+{
+	while (json_array_size(problems) > PROBLEMS_KEPT + 1)
+		json_array_remove(problems, json_array_size(problems) - 1);
+}
+
 void problem_add(json_t *problems, const json_t *found, const char *fmt, ...)
 {
 	scoped(free_p) char *text = NULL;
-	json_t *p = json_object();
+	json_t *p;
 	va_list ap;
 	char *bar;
 
+	if (is_full(problems))
+		return;
+	p = json_object();
 	va_start(ap, fmt);
 	must(vasprintf(&text, fmt, ap) >= 0);
 	va_end(ap);

@@ -13,6 +13,10 @@
  * is appended to `problems`, and left out or named "?<index>" in the result, so that the rest can be checked too. */
 json_t *normal_form(const json_t *body, const char *pointer, json_t *problems);
 
+#define PROBLEMS_KEPT 100
+/* Down to PROBLEMS_KEPT and a last one that says that there are more: before they are shown or stored. */
+void problems_cut(json_t *problems);
+
 /* fmt makes "allowed|pointer"; found may be NULL (it is missing). */
 void problem_add(json_t *problems, const json_t *found, const char *fmt, ...) printf_like(3, 4);
 /* A problem for each member of `object` that is not in `known` (ends in NULL). */

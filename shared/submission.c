@@ -308,8 +308,10 @@ int submission_parse(const char *text, size_t len, const char *roots, struct sub
 	if (s->definition && json_array_size(problems) == before)
 		check_together(s, problems);
 	digest(s, body);
-	if (json_array_size(problems) != before)
+	if (json_array_size(problems) != before) {
+		problems_cut(problems);
 		return -1;
+	}
 	*ret = steal(&s);
 	return 0;
 }
@@ -322,5 +324,8 @@ int submission_resolve(struct submission *s, const json_t *body, json_t *problem
 	s->definition = definition_parse(body, "/pipeline", &use, problems);
 	if (s->definition)
 		check_together(s, problems);
-	return json_array_size(problems) == before ? 0 : -1;
+	if (json_array_size(problems) == before)
+		return 0;
+	problems_cut(problems);
+	return -1;
 }

@@ -56,6 +56,11 @@ void backends_told(struct backends *b, const json_t *list)
 	poke(&b->count, b->n);
 }
 
+bool backends_any_open(const struct backends *b)
+{
+	return peek(&b->count) > 0;
+}
+
 bool backends_is_open(struct backends *b, const char *name, char *why, size_t n)
 {
 	if (!peek(&b->count))

@@ -37,6 +37,7 @@ void backends_done(struct backends *b);
 /* What the dispatchers say now: a list of the objects at pixelfleet:breaker:<backend>. */
 void backends_told(struct backends *b, const json_t *list);
 
+bool backends_any_open(const struct backends *b);
 /* Whether the circuit is open; then `why` says since when and what was wrong. */
 bool backends_is_open(struct backends *b, const char *name, char *why, size_t n);
 

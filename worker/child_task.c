@@ -175,14 +175,14 @@ static int keep_output(struct exchange *x, const json_t *said, struct err *err)
 /* The result tells about the backend, whichever way the task ends: see struct task_result. */
 static int give_model(struct exchange *x, const json_t *said, const int *fds, size_t nfds, struct err *err)
 {
-	struct triton_call call = { .stop = x->job->stop, .deadline_ms = x->deadline_ms, .is_probe = x->job->task->is_probe };
+	struct triton_call call = { .stop = x->job->stop, .deadline_ms = x->deadline_ms, .is_probe = x->job->task->is_probe,
+		.pass = x->job->task->pass };
 
 	if (!x->job->triton)
 		return err_set(err, ERR_RETRY, "the runner asks for a model where none can be asked for");
 	if (child_infer(x->child->sock, x->job->triton, &call, said, fds, nfds, err) < 0)
 		return -1;
-	if (call.is_fault || call.is_answered)
-		snprintf(x->result->backend, sizeof x->result->backend, "triton");
+	snprintf(x->result->backend, sizeof x->result->backend, "%s", call.is_fault || call.is_answered ? "triton" : "");
 	x->result->backend_answered = !call.is_fault;
 	return 0;
 }

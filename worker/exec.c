@@ -4,8 +4,12 @@
 #include "flow.h"
 #include "inputs.h"
 #include "child_task.h"
+#include "log.h"
 
-#define DATA_INLINE ((size_t)32 << 10)  /* larger data is kept as an artifact */
+#include <poll.h>
+
+#define DATA_INLINE  ((size_t)32 << 10) /* larger data is kept as an artifact */
+#define ASK_AGAIN_MS 1000
 
 int executor_init(struct executor *x, const struct conf *conf, struct store *store, struct memory_budget *memory, int wake_fd,
 	struct err *err)
@@ -73,18 +77,43 @@ static int move_large_data(struct executor *x, struct task_result *ret, struct e
 	return 0;
 }
 
+/* While no dispatcher can be asked, results could not be reported either: that is not the step's failure, and the time is
+ * not its time. */
+static int get_inputs(struct executor *x, const struct task *t, const bool *stop, int64_t *deadline_ms, json_t **ret, struct err *err)
+{
+	bool nobody;
+
+	for (;;) {
+		struct pollfd wake = { .fd = x->wake_fd, .events = POLLIN };
+		int64_t began_ms = clock_mono_ms();
+
+		if (inputs_fetch(&x->upstream, t->inputs_url, t->timeout_s, stop, ret, &nobody, err) == 0)
+			return 0;
+		if (!nobody || !x->is_patient)
+			return -1;
+		log_debug("inputs.unanswered", "error=%s", log_quote(err->msg));
+		poll(&wake, 1, ASK_AGAIN_MS);
+		if (__atomic_load_n(stop, __ATOMIC_ACQUIRE))
+			return err_set(err, ERR_CANCEL, "stopped while no dispatcher could tell the inputs");
+		*deadline_ms += clock_mono_ms() - began_ms;
+		if (x->memory.on_deadline)
+			x->memory.on_deadline(x->memory.arg, *deadline_ms);
+	}
+}
+
 static int run(struct executor *x, const struct task *t, const bool *stop, int64_t deadline_ms, struct task_result *ret,
 	struct err *err)
 {
 	scoped(json_decref_p) json_t *params = NULL, *inputs = json_incref((json_t *)t->inputs);
 	struct flow_job job = { .task = t, .conf = x->conf, .store = x->store, .http = x->http, .stop = stop,
-		.wake_fd = x->wake_fd, .deadline_ms = deadline_ms };
+		.wake_fd = x->wake_fd };
 
 	if (!t->tool)
 		return err_set(err, ERR_REJECT, "this worker (version " VERSION ") has no tool '%.60s'",
 			json_string_value(json_object_get(t->body, "tool")));
-	if (t->inputs_url && inputs_fetch(&x->upstream, t->inputs_url, t->timeout_s, stop, &inputs, err) < 0)
+	if (t->inputs_url && get_inputs(x, t, stop, &deadline_ms, &inputs, err) < 0)
 		return -1;
+	job.deadline_ms = deadline_ms;
 	params = tool_fill_defaults(t->tool, t->params);
 	job.params = params;
 	job.inputs = inputs;

@@ -72,16 +72,19 @@ int input_data(struct store *store, const json_t *input, json_t **ret, struct er
 	return 0;
 }
 
-int inputs_fetch(struct upstream *u, const char *path, unsigned timeout_s, const bool *stop, json_t **ret, struct err *err)
+int inputs_fetch(struct upstream *u, const char *path, unsigned timeout_s, const bool *stop, json_t **ret, bool *ret_nobody, struct err *err)
 {
 	scoped(http_response_done) struct http_response answer = { 0 };
 	scoped(json_decref_p) json_t *body = NULL;
 	json_t *list;
 
+	*ret_nobody = false;
 	if (strncmp(path, "/internal/", 10) != 0)
 		return err_set(err, ERR_REJECT, "the task's inputs_url '%.200s' is not one of a dispatcher", path);
-	if (upstream_call(u, path, NULL, 0, timeout_s, INPUTS_MAX, stop, &answer, err) < 0)
+	if (upstream_call(u, path, NULL, 0, timeout_s, INPUTS_MAX, stop, &answer, err) < 0) {
+		*ret_nobody = err->kind == ERR_RETRY;
 		return err_wrap(err, "getting the step's inputs");
+	}
 	if (answer.status != 200)
 		return err_set(err, http_status_kind(answer.status), "getting the step's inputs: the dispatcher answers %u: %.300s",
 			answer.status, answer.body.text ? answer.body.text : "");

@@ -18,8 +18,9 @@
 int input_data(struct store *store, const json_t *input, json_t **ret, struct err *err) must_use;
 bool input_is_data(const json_t *input);
 
-/* GETs the list that an envelope only names, from a dispatcher. *ret is a new reference. */
-int inputs_fetch(struct upstream *u, const char *path, unsigned timeout_s, const bool *stop, json_t **ret,
+/* GETs the list that an envelope only names, from a dispatcher. *ret is a new reference. On -1 *ret_nobody says that no
+ * dispatcher was there, or none that could ask PostgreSQL: nothing that the step could be charged with. */
+int inputs_fetch(struct upstream *u, const char *path, unsigned timeout_s, const bool *stop, json_t **ret, bool *ret_nobody,
 	struct err *err) must_use;
 
 #endif

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #define BEAT_MS          1000
+#define BEAT_SOON_MS     250    /* while a backend does not answer: its return shall be heard of soon */
 #define LIFE_MS          "2500"
 #define CHECK_MS         10000
 #define CHECK_SOON_MS    5500   /* an orphan needs a second look */
@@ -280,7 +281,7 @@ static void *pulse_main(void *arg)
 	p.check.w = w;
 	redis_init(&p.redis, w->conf->redis_url);
 	while (!peek(&w->is_leaving)) {
-		int64_t next_ms = clock_mono_ms() + BEAT_MS;
+		int64_t next_ms = clock_mono_ms() + (backends_any_open(&w->backends) ? BEAT_SOON_MS : BEAT_MS);
 
 		if (beat(&p, &err) == 0 && check(&p, &err) == 0) {
 			was_away = false;

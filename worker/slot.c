@@ -178,6 +178,7 @@ int slot_start(struct slot *s, struct worker *w, struct lane *lane, unsigned ind
 	*s = (struct slot){ .w = w, .lane = lane, .index = index };
 	if (executor_init(&s->executor, w->conf, &w->store, &w->memory, lane->slots[index].wake_fd, err) < 0)
 		return -1;
+	s->executor.is_patient = true;
 	s->executor.memory.on_deadline = on_deadline;
 	s->executor.memory.arg = s;
 	must(pthread_create(&s->thread, NULL, slot_main, s) == 0);

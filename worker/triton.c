@@ -7,6 +7,7 @@
 #include <string.h>
 
 #define READY_TIMEOUT_S  2
+#define WARY_AFTER       3              /* times that a step was put off */
 #define LAST_WORDS_S     4              /* of the step's time, kept for finding out whose fault it is */
 #define DESCRIBED_MS     60000
 #define DESCRIBED_MOST   64
@@ -129,13 +130,21 @@ static int exchange(struct triton *t, const struct triton_call *call, struct htt
 	return 1;
 }
 
+/* It was ready, then it had the request, and now it is not. */
+static int blame_somebody(struct triton_call *call, struct err *err)
+{
+	if (call->pass < WARY_AFTER)
+		return blame_backend(call, err);
+	return err_wrap(err, "the model server went away over this step, which was put off %d times before", call->pass);
+}
+
 static int perform(struct triton *t, struct triton_call *call, struct http_request *q, struct http_response *ret, struct err *err)
 {
 	bool is_again = false;
 
 	call->is_fault = call->is_answered = false;
 	q->stop = call->stop;
-	if ((call->is_probe || t->is_suspect) && check_ready(t, call, err) < 0)
+	if ((call->is_probe || t->is_suspect || call->pass >= WARY_AFTER) && check_ready(t, call, err) < 0)
 		return blame_backend(call, err);
 	for (;;) {
 		struct err why;
@@ -146,9 +155,11 @@ static int perform(struct triton *t, struct triton_call *call, struct http_reque
 			return r;
 		}
 		if (check_ready(t, call, &why) < 0)
-			return why.kind == ERR_CANCEL ? *err = why, -1 : blame_backend(call, err);
-		if (is_again || call->deadline_ms - clock_mono_ms() < (LAST_WORDS_S + 1) * 1000)
+			return why.kind == ERR_CANCEL ? *err = why, -1 : blame_somebody(call, err);
+		if (is_again || call->deadline_ms - clock_mono_ms() < (LAST_WORDS_S + 1) * 1000) {
+			call->is_answered = true;
 			return err_wrap(err, "the model server is ready, but");
+		}
 		is_again = true;
 	}
 }

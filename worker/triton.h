@@ -9,6 +9,8 @@
  * kills servers is not repeated for ever.
  * After a fault, and for a breaker's probe, readiness comes before the call: a server that hangs
  * does not hold the slot for the call's whole time limit.
+ * A server that was ready, and is not after it had the request of a step that was put off several times, may
+ * have died of it: then the step is charged after all.
  */
 #ifndef TRITON_H
 #define TRITON_H
@@ -28,6 +30,7 @@ struct triton_call {
 	const bool *stop;               /* atomic: ends with ERR_CANCEL */
 	int64_t deadline_ms;            /* monotonic: of the step */
 	bool is_probe;                  /* ask for readiness first */
+	int pass;                       /* how often the step was put off before, because of a fault */
 	bool is_fault;                  /* out: it failed because the backend is not there */
 	bool is_answered;               /* out: the backend answered, whatever it said */
 };

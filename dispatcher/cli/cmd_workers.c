@@ -58,6 +58,7 @@ static void say_running(struct cli *c, const json_t *workers)
 	cli_column(&t, "TOOL", false);
 	cli_column(&t, "ATTEMPT", true);
 	cli_column(&t, "FOR", true);
+	cli_column(&t, "WAITS FOR", false);
 	json_array_foreach(workers, i, w)
 		json_array_foreach(json_object_get(w, "running"), k, task) {
 			cli_cell(&t, CLI_PLAIN, "%s", cli_str(w, "worker"));
@@ -66,6 +67,7 @@ static void say_running(struct cli *c, const json_t *workers)
 			cli_cell(&t, CLI_PLAIN, "%s", cli_str(task, "tool"));
 			cli_cell(&t, CLI_PLAIN, "%" JSON_INTEGER_FORMAT, cli_int(task, "attempt"));
 			cli_cell_age(&t, cli_str(task, "since"), clock_wall_us());
+			cli_cell(&t, CLI_YELLOW, "%s", cli_str(task, "waits_for"));
 		}
 	if (cli_rows(&t) == 0)
 		return;

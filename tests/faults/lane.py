@@ -18,7 +18,7 @@ import urllib.request
 import psycopg2
 import redis
 
-from fleet import Dispatcher, Fleet, Program, wait_for
+from fleet import GRACE_S, Dispatcher, Fleet, Program, wait_for
 from page import Page, points
 from pictures import nature, small, vips
 from proxy import Link
@@ -44,6 +44,7 @@ class Slot:
         self.program = None
         self.may_end = False        # something we did may end it
         self.stopped = False        # by SIGSTOP
+        self.leaving = False        # told to end
         self.wanted = False
         self.down_since = None
 
@@ -83,6 +84,9 @@ class Lane(Fleet):
             path = pathlib.Path(path)
             vips("thumbnail", path, self.pictures / path.name, 320)
             path.unlink()
+
+    def some_pictures(self, n):
+        return sorted(str(path) for path in self.pictures.iterdir())[:n]
 
     def make_slot(self, kind, k, names, port=None):
         links = {"redis": Link(f"{kind}{k} to redis", self.services.redis.port)}
@@ -138,7 +142,7 @@ class Lane(Fleet):
         slot.program.mark = 0
         slot.program.slot = slot
         slot.program.fds = None
-        slot.may_end = slot.stopped = False
+        slot.may_end = slot.stopped = slot.leaving = False
         slot.down_since = None
         self.programs.append(slot.program)
 
@@ -182,6 +186,14 @@ class Lane(Fleet):
     def restart_slot(self, slot):
         self.stop_slot(slot)
         self.start_slot(slot)
+
+    def wait_restarted(self):
+        """Who was told to end has ended, and its successor is ready."""
+        def is_whole():
+            self.supervise()
+            return all(slot.is_up and not slot.leaving for slot in self.wanted)
+        wait_for(is_whole, GRACE_S, lambda: f"all have come back: { {slot.name: slot.is_up for slot in self.wanted} }")
+        self.wait_ready()
 
     def wait_ready(self):
         for slot in self.wanted:

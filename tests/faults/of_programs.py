@@ -1,6 +1,7 @@
 """Injuries of our own programs: killed, stopped, restarted, with a wrong clock, at a fault point."""
 import os
 import signal
+import time
 
 from injury import Cannot, Injury, excuse, row
 
@@ -38,7 +39,7 @@ class Restart(OfSlot):
         slot = self.living(lane)
         if slot.stopped:
             raise Cannot(f"{slot.name} is stopped")
-        slot.may_end = True
+        slot.may_end = slot.leaving = True
         slot.program.terminate()
         lane.counts[f"SIGTERM {slot.kind}"] += 1
 
@@ -135,7 +136,8 @@ class Point(OfSlot):
     def draw(self, rng):
         super().draw(rng)
         self.point, self.which = self.settings["point"], self.settings["which"]
-        self.at = 0.0
+        self.at = 2.5 if self.point.startswith("watch.") else 0.0
+        self.provoked_at = float("-inf")
 
     def target(self):
         return f"of {self.slot_name}"
@@ -157,6 +159,23 @@ class Point(OfSlot):
 
     def inject(self, lane):
         lane.counts["fault point"] += 1
+        self.provoke(lane)
+
+    def provoke(self, lane):
+        """Some points are reached only when something else breaks."""
+        if time.monotonic() - self.provoked_at < 6:
+            return
+        self.provoked_at = time.monotonic()
+        slots = [slot for slot in lane.worker_slots if slot.wanted and slot.is_up and not slot.leaving and not slot.stopped]
+        if self.point == "worker.spawn":
+            for pid in lane.slot(self.slot_name).program.children()[1:]:
+                lane.kill_quietly(pid)
+        elif self.point.startswith("watch.") and slots:
+            slot = slots[int(self.seed * len(slots))]
+            excuse(lane, slot)
+            slot.may_end = True
+            slot.program.process.kill()
+            lane.counts["kill -9 worker"] += 1
 
     def is_reached(self, lane):
         return lane.slot(self.slot_name).page.hits(self.point) >= self.count

@@ -317,7 +317,7 @@ def test_when_patience_ends_faults_are_charged_again_and_nothing_waits_for_ever(
     job = calls(caller, host, 10)
     all_wait(caller, host, 10)
     assert caller.wait_end(job, 60) == "partial", caller.explain(job)
-    assert len(caller.dead("io")) == 10
+    wait_for(lambda: len(caller.dead("io")) == 10, 10, "each has its letter")
     assert "ev=breaker.overdue" in caller.dispatchers[0].text()
     assert caller.one("SELECT count(*) FROM pixelfleet.retry") == 0
 
@@ -344,7 +344,7 @@ def test_an_answer_of_404_is_the_steps_own_failure_and_no_fault_of_the_host(call
     assert caller.wait_end(job) == "partial"
     assert not breakers(caller)
     assert metric(caller, "pixelfleet_breaker_faults_total") == 0
-    assert len(caller.dead("io")) == 10
+    wait_for(lambda: len(caller.dead("io")) == 10, 10, "each has its letter")
 
 
 def test_a_long_wait_is_released_in_full(caller, host):

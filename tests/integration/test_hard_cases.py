@@ -11,6 +11,7 @@ from pictures import names
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "faults"))
 
+from page import Page   # noqa: E402 pylint: disable=wrong-import-position
 from proxy import Link  # noqa: E402 pylint: disable=wrong-import-position
 
 
@@ -262,5 +263,47 @@ def test_a_step_whose_cancel_nobody_heard_is_stopped_all_the_same(fleet):
         wait_for(lambda: not fleet.redis.pubsub_numsub("pixelfleet:control")[0][1], what="nobody listens")
         link.heal()
         wait_for(lambda: fleet.held() == 0, 20, "the worker has let go of it")
+    finally:
+        link.close()
+
+
+def test_letters_that_arrive_late_are_taken_out_of_the_list(fleet):
+    fleet.settings["PIXELFLEET_SCAN_INTERVAL_S"] = 1
+    fleet.start_dispatcher()
+    job = fleet.submit({"on_failure": "continue", "steps": [{"id": "a", "tool": "noop"}]}, names(3))
+    tell(fleet, report(job, 0, kind="reject"), report(job, 1, kind="reject"), report(job, 2, kind="reject"))
+    letters = wait_for(lambda: len(fleet.dead("io")) == 3 and fleet.redis.lrange("pixelfleet:dlq:io", 0, -1), what="three letters")
+    tell(fleet, report(job, 1, requeue=True))
+    wait_for(lambda: len(fleet.dead("io")) == 2, what="two letters")
+    fleet.redis.lpush("pixelfleet:dlq:io", *letters, *letters)      # as from a connection that hung meanwhile
+    wait_for(lambda: sorted(letter["item"] for letter in fleet.dead("io")) == [0, 2], what=lambda: f"each once: {fleet.dead('io')}")
+
+
+def test_a_dispatcher_whose_clock_is_ahead_keeps_files_that_were_stored_just_now(fleet):
+    page = Page(fleet.folder / "page", [])
+    page.set_clock(16 * 86400)
+    fresh, old = (fleet.folder / "data" / "artifacts" / "ab" / (digit * 62) for digit in "12")
+    fresh.parent.mkdir(parents=True)
+    for path in (fresh, old):
+        path.write_text("nobody has reported it yet")
+    os.utime(old, (1e9, 1e9))
+    fleet.start_dispatcher(env={"FAULT_PAGE": page.path}, faults=True)
+    wait_for(lambda: not old.exists(), what="it has collected")
+    assert fresh.exists()
+
+
+def test_a_wide_join_that_no_dispatcher_tells_its_inputs_waits_and_is_not_charged(fleet):
+    dispatcher = fleet.start_dispatcher()
+    link = Link("the worker's way to the dispatcher", dispatcher.url.rsplit(":", 1)[1])
+    try:
+        worker = fleet.start_worker("io=1", env={"PIXELFLEET_DISPATCHER_URL": f"http://127.0.0.1:{link.port}", "PIXELFLEET_LOG_LEVEL": "debug"})
+        job = fleet.submit([{"id": "a", "tool": "noop", "queue": "nobody"},
+                            {"id": "sum", "tool": "aggregate", "needs": ["a"], "retry": {"max_attempts": 1}}], names(100))
+        link.refuse()
+        tell(fleet, *(report(job, ordinal) for ordinal in range(100)))
+        worker.wait_logged(r"ev=inputs\.unanswered")
+        link.heal()
+        assert fleet.wait_end(job) == "succeeded", fleet.explain(job)
+        assert rows(fleet, "attempt") == 0
     finally:
         link.close()

@@ -1,5 +1,7 @@
 """Jobs of many instances are made in pieces, and stop nobody."""
-from fleet import wait_for
+import time
+
+from fleet import SLOWNESS, wait_for
 from pictures import names
 
 CHAIN = [{"id": "a", "tool": "noop"}, {"id": "b", "tool": "noop", "needs": ["a"]}, {"id": "sum", "tool": "aggregate", "needs": ["b"]}]
@@ -42,3 +44,19 @@ def test_a_job_whose_dispatcher_died_while_making_it_is_made_by_another(fleet):
     fleet.start_worker("io=8")
     assert fleet.wait_end(job, 120) == "succeeded"
     assert fleet.counts(job)["succeeded"] == 20001
+
+
+def test_a_dispatcher_that_is_stopped_leaves_the_rest_of_a_large_job_to_another(fleet):
+    first = fleet.start_dispatcher()
+    steps = [{"id": f"s{k}", "tool": "noop"} for k in range(10)]
+    job = fleet.submit({"steps": steps, "name": "wide"}, names(10000), timeout=60)
+    begin = time.monotonic()
+    first.stop()
+    took = time.monotonic() - begin
+    made = fleet.one("SELECT made FROM pixelfleet.job WHERE id = %s", job)
+    assert made < 100000, "it was made before it could be stopped"
+    assert took < 10 * SLOWNESS, f"it took {took:.1f} s to stop"
+    fleet.start_dispatcher()
+    wait_for(lambda: fleet.one("SELECT made FROM pixelfleet.job WHERE id = %s", job) == 100000, 90, "another makes the rest")
+    fleet.http("POST", f"/api/v1/jobs/{job}/cancel")
+    wait_for(lambda: fleet.state(job) == "cancelled", 60, "it is cancelled")

@@ -2,16 +2,25 @@
 
 The programs are those built with fault points: a step "misbehave-WHAT" does it (worker/runner/misbehave.h).
 """
+import ctypes
+import errno
+import json
 import os
 import pathlib
 import re
+import shutil
+import socket
+import struct
+import subprocess
+import tempfile
 
 import pytest
 
 from fleet import SLOWNESS, wait_for
-from pictures import small
+from pictures import nature, png, small, vips
+from services import ROOT, built
 
-SANITIZED = re.search(r"/(sbs|san|tsan|cov)$", os.environ.get("PIXELFLEET_BUILD", "")) is not None
+SANITIZED = re.search(r"/(san|tsan|cov)$", os.environ.get("PIXELFLEET_BUILD", "")) is not None
 
 # what, what the error says, the signal
 TRIES = [
@@ -43,11 +52,12 @@ def start(fleet, slots):
     return worker
 
 
-def misbehave(fleet, what, attempts=1, tool="metadata"):
+def misbehave(fleet, what, attempts=1):
+    picture = png(fleet.pictures / f"for-{what}.png")
     return fleet.submit({"steps": [
         {"id": "src", "tool": "fetch"},
-        {"id": f"misbehave-{what}", "tool": tool, "needs": ["src"], "timeout_s": 2, "on_failure": "continue",
-         "retry": {"max_attempts": attempts, "backoff_s": 0.1, "max_backoff_s": 0.1}}]}, small(fleet.pictures, 1))
+        {"id": f"misbehave-{what}", "tool": "metadata", "needs": ["src"], "timeout_s": 2, "on_failure": "continue",
+         "retry": {"max_attempts": attempts, "backoff_s": 0.1, "max_backoff_s": 0.1}}]}, [picture])
 
 
 def descriptors(worker):
@@ -70,11 +80,12 @@ def runners(worker):
 def test_each_misbehaviour_is_one_error_that_names_it_and_the_next_task_is_done_within_a_second(fleet):
     worker = start(fleet, "image=1,io=2")
     before = descriptors(worker)
+    pictures = small(fleet.pictures, 2)
     gaps = {}
     for what, message, signal in TRIES:
         job = misbehave(fleet, what)
         good = fleet.submit([{"id": "src", "tool": "fetch"}, {"id": "size", "tool": "resize", "needs": ["src"],
-                                                                  "params": {"width": 8}}], small(fleet.pictures, 2))
+                                                                  "params": {"width": 8}}], pictures)
         fleet.wait_end(job, 30)
         rows = fleet.sql("SELECT kind, message, signal, at + ms * interval '1 ms', peak_rss_kb FROM pixelfleet.attempt WHERE job = %s", job)
         assert len(rows) == 1, f"{what}: {rows}, {fleet.steps(job)}"
@@ -121,7 +132,6 @@ def test_a_step_that_kills_three_runners_is_poison_though_more_attempts_were_lef
 def test_out_of_reach_from_inside_a_runner_is_everything(fleet):
     if SANITIZED:
         pytest.skip("the sandbox of a sanitized build lets the sanitizer look around")
-    fleet.settings["FAULT"] = ""
     worker = start(fleet, "image=1,io=1")
     assert worker.logged(r"ev=runner\.sandbox .*landlock=\d+ seccomp=yes")
     job = misbehave(fleet, "probe")
@@ -129,13 +139,12 @@ def test_out_of_reach_from_inside_a_runner_is_everything(fleet):
     found = fleet.one("SELECT data FROM pixelfleet.step_view WHERE job = %s AND step = 'misbehave-probe'", job)
     assert found["reached"] == []
     assert len(found["tried"]) > 80
-    odd = {what: errno for what, errno in found["tried"].items() if errno not in REFUSALS}
+    odd = {what: said for what, said in found["tried"].items() if said not in REFUSALS}
     assert not odd, odd
     assert found["fds"] == found["fds_after"] and len(found["fds"]) <= 5, found["fds"]
 
 
 def test_all_tools_and_formats_work_inside_the_sandbox(fleet):
-    from pictures import nature, vips
     start(fleet, "image=2,io=2")
     source = nature(fleet.pictures, 1)[0]
     pictures = [source]
@@ -154,3 +163,149 @@ def test_all_tools_and_formats_work_inside_the_sandbox(fleet):
     job = fleet.submit({"on_failure": "continue", "steps": steps}, pictures)
     assert fleet.wait_end(job, 120) == "succeeded", fleet.explain(job)
     assert fleet.sql("SELECT message FROM pixelfleet.attempt WHERE job = %s", job) == []
+
+
+# -- the runner alone, on kernels and under filters that know less
+
+ERRNO, ALLOW = 0x00050000, 0x7fff0000
+
+
+def filtered(default, calls, action):
+    """A preexec_fn: those calls get that action, all others the default."""
+    library = ctypes.CDLL("libseccomp.so.2", use_errno=True)
+    library.seccomp_init.restype = ctypes.c_void_p
+    library.seccomp_rule_add.argtypes = [ctypes.c_void_p, ctypes.c_uint32, ctypes.c_int, ctypes.c_uint]
+    library.seccomp_load.argtypes = [ctypes.c_void_p]
+    numbers = [library.seccomp_syscall_resolve_name(name.encode()) for name in calls]
+
+    def load():
+        context = library.seccomp_init(default)
+        for number in numbers:
+            if number != -1:    # else it is of a newer kernel than the library
+                library.seccomp_rule_add(context, action, number, 0)
+        assert library.seccomp_load(context) == 0
+    return load
+
+
+class Runner:
+    """The program at the other end of shared/wire.h."""
+
+    def __init__(self, before=None, user=None):
+        self.socket, its = socket.socketpair()
+        self.socket.settimeout(30 * SLOWNESS)
+        keep = {name: os.environ[name] for name in ("PATH", "ASAN_OPTIONS", "LSAN_OPTIONS", "UBSAN_OPTIONS") if name in os.environ}
+        self.process = subprocess.Popen([built("pixelfleet-runner"), str(its.fileno())], pass_fds=[its.fileno()], user=user,
+                                        env={**keep, "HOME": "/nonexistent"}, preexec_fn=before, stderr=subprocess.PIPE)
+        its.close()
+        assert self.hear()["ready"]
+
+    def say(self, message, fds=()):
+        text = json.dumps(message).encode()
+        socket.send_fds(self.socket, [struct.pack("<I", len(text)) + text], fds)
+
+    def hear(self):
+        length = struct.unpack("<I", self.take(4))[0]
+        return json.loads(self.take(length))
+
+    def take(self, n):
+        text = b""
+        while len(text) < n:
+            more = self.socket.recv(n - len(text))
+            assert more, "the runner is gone"
+            text += more
+        return text
+
+    def setup(self):
+        self.say({"do": "setup", "memory_mb": 4096, "file_mb": 100})
+        return self.hear()
+
+    def run(self, tool, params, picture):
+        """The last word of the task."""
+        with open(picture, "rb") as source, tempfile.TemporaryFile() as to:
+            self.say({"do": "run", "tool": tool, "job": "j", "step": "s", "item": 0, "attempt": 1, "final": True, "params": params,
+                      "max_pixels": 1000000, "inputs": [{"step": "src", "item": 0, "fd": 0, "name": "picture",
+                                                         "media_type": "image/png", "origin": "png"}]}, [source.fileno()])
+            while True:
+                said = self.hear()
+                if "end" in said:
+                    return said
+                if said.get("ask") == "output":
+                    self.say({"output": True}, [to.fileno()])
+                elif "ask" in said:
+                    self.say({said["ask"]: True})
+
+    def end(self):
+        self.socket.close()
+        log = self.process.stderr.read().decode()
+        return self.process.wait(30), log
+
+
+DRAW = {"boxes": [{"box": [5, 40, 60, 60], "label": "label", "score": 0.5}]}
+
+
+def draw_and_end(runner, picture):
+    for tool, params in (("draw", DRAW), ("resize", {"width": 50}), ("metadata", {})):
+        said = runner.run(tool, params, picture)
+        assert said["ok"], said
+    status, log = runner.end()
+    assert status == 0, log
+    assert "level=error" not in log and "Sanitizer" not in log, log
+
+
+def test_without_landlock_the_runner_says_so_and_labels_are_still_written(tmp_path):
+    runner = Runner(filtered(ALLOW, ["landlock_create_ruleset"], ERRNO | errno.EPERM))
+    assert runner.setup() == {"setup": True, "landlock": 0, "seccomp": True}
+    draw_and_end(runner, png(tmp_path / "a.png", 200, 100))
+
+
+def test_without_seccomp_the_runner_does_not_start_and_says_why(tmp_path):
+    runner = Runner(filtered(ALLOW, ["seccomp"], ERRNO | errno.EPERM))
+    said = runner.setup()
+    assert said["setup"] is False and said["error"]["kind"] == "retry", said
+    assert "the kernel takes no filter of system calls (seccomp: " in said["error"]["message"]
+    status, log = runner.end()
+    assert status == 1 and "ev=runner.broken" in log
+
+
+def test_a_user_who_is_nobody_gets_the_same_sandbox(tmp_path):
+    if os.getuid() != 0:
+        pytest.skip("only root can become somebody else; the other tests ran without root")
+    if not can_reach(built("pixelfleet-runner"), 65534):
+        pytest.skip("nobody cannot reach the program where it was built")
+    runner = Runner(user=65534)
+    said = runner.setup()
+    assert said["setup"] is True and said["seccomp"] is True
+    draw_and_end(runner, png(tmp_path / "a.png", 200, 100))
+
+
+def can_reach(path, user):
+    return subprocess.run(["test", "-x", path], user=user, check=False).returncode == 0
+
+
+def unit_calls():
+    """What pixelfleet-worker@.service lets through, by this machine's systemd."""
+    def expand(name):
+        if not name.startswith("@"):
+            return {name}
+        shown = subprocess.run(["systemd-analyze", "syscall-filter", name], check=True, capture_output=True, text=True).stdout
+        lines = [line.strip() for line in shown.splitlines()[1:]]
+        return set().union(*(expand(line) for line in lines if line and not line.startswith("#")), set())
+
+    allowed = set(expand("@default"))
+    for line in (ROOT / "systemd" / "pixelfleet-worker@.service").read_text().splitlines():
+        if line.startswith("SystemCallFilter="):
+            value = line.split("=", 1)[1]
+            names = set().union(*(expand(word) for word in value.lstrip("~").split()))
+            allowed = allowed - names if value.startswith("~") else allowed | names
+    return allowed
+
+
+@pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="systemd-analyze is not installed")
+def test_under_the_filter_of_its_unit_the_runner_has_its_whole_sandbox(tmp_path):
+    if SANITIZED:
+        pytest.skip("a sanitizer needs calls that the unit refuses")
+    runner = Runner(filtered(ERRNO | errno.EPERM, sorted(unit_calls()), ALLOW))
+    said = runner.setup()
+    assert said["setup"] is True and said["seccomp"] is True
+    assert said["landlock"] == Runner().setup()["landlock"]
+    draw_and_end(runner, png(tmp_path / "a.png", 200, 100))

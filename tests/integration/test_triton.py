@@ -3,6 +3,8 @@ answers with tensors that were put together here; no model runs."""
 import json
 import math
 import struct
+import subprocess
+import threading
 import time
 
 import pytest
@@ -10,6 +12,7 @@ import pytest
 from fake_triton import FakeTriton, Model, red_box, yolo_model, yolo_v5, yolo_v8
 from fleet import wait_for
 from pictures import header, nature, png, small, vips
+from services import built
 
 SIDE = 640
 # cx, cy, w, h, class, score in pixels of the model's input; the second is the first again, the fourth has too little.
@@ -80,7 +83,9 @@ def test_detect_gives_the_boxes_of_both_layouts_in_pixels_of_real_photographs(se
         assert [(i["label"], i["score"]) for i in five["items"]] == [("16", 0.92), ("0", 0.75), ("2", 0.5)]
         for found, box in zip(five["items"], (BOXES[0], BOXES[2], BOXES[4])):
             worst = max(worst, *(abs(a - b) for a, b in zip(found["box"], in_picture(box, width, height))))
-    print(f"FAKE Triton: {len(files)} photographs, two layouts, boxes off by {worst:.3f} pixels at most")
+    took = sorted(served.sql("SELECT ms FROM pixelfleet.step_view WHERE job = %s AND step <> 'src'", job))
+    print(f"FAKE Triton: {len(files)} photographs, two layouts, boxes off by {worst:.3f} pixels at most; "
+          f"a detect step took {took[len(took) // 2]:.0f} ms (median)")
     assert worst < 0.02
 
 
@@ -254,3 +259,36 @@ def test_an_outage_burns_no_attempt_and_work_flows_soon_after(served, fake, outa
     assert first < 5
     assert served.sql("SELECT DISTINCT attempt FROM pixelfleet.step_view WHERE job = %s AND step = 'boxes'", job) == [1]
     assert served.one("SELECT count(*) FROM pixelfleet.attempt WHERE job = %s", job) == 0, "nothing was charged"
+
+
+def test_a_request_that_kills_the_server_is_not_repeated_for_ever(served, fake):
+    """Each time it is sent, the fake goes away without an answer, and comes back a second later."""
+    def die(_given):
+        fake.mode("refuse")
+        threading.Timer(1, fake.mode, ("ok",)).start()
+        raise ConnectionError
+
+    fake.models["poison"] = yolo_model(yolo_v8, BOXES, 160)
+    fake.models["poison"].answer = die
+    fake.models["yolov8n"] = yolo_model(yolo_v8, BOXES, 160)
+    picture = small(served.pictures, 1)
+    once = {"max_attempts": 1}
+    poisoned = served.submit([{"id": "src", "tool": "fetch"}, {**detect("poison"), "retry": once}], picture)
+    fine = served.submit([{"id": "src", "tool": "fetch"}, detect()], picture)
+    assert served.wait_end(poisoned, 90) == "failed", served.explain(poisoned)
+    assert "went away over this step" in message_of(served, poisoned)
+    assert served.wait_end(fine, 30) == "succeeded", served.explain(fine)
+    print(f"a request that kills the FAKE server was sent {fake.count('/poison/infer')} times")
+    wait_for(lambda: fake.current == "ok", 5, "the fake is back")
+
+
+def test_check_tells_whether_the_server_is_ready(served, fake):
+    def check():
+        done = subprocess.run([built("pixelfleet-worker"), "--check"], env=served.environment(), capture_output=True,
+                              text=True, timeout=60, check=False)
+        return done.returncode, [line for line in done.stdout.splitlines() if line.startswith("triton")]
+
+    assert check() == (0, ["triton      ok"])
+    fake.mode("503")
+    code, lines = check()
+    assert code == 1 and "answers 503: FAKE: overloaded" in lines[0]

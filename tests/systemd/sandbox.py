@@ -10,7 +10,7 @@ WRITE = ("/ /etc /etc/pixelfleet /etc/credstore /usr /usr/local/bin /home /home/
          "/run/pixelfleet/worker-probe /tmp /var/tmp /dev /dev/shm /proc/sys/kernel /sys/kernel /sys/fs/cgroup").split()
 READ = ("/etc/shadow /etc/credstore/pixelfleet.internal-token /run/credentials/pixelfleet-worker@probe.service/internal-token "
         "/run/credentials/pixelfleet-dispatcher.service/internal-token /etc/pixelfleet/pixelfleet.env /root "
-        "/home/anna/private.txt /home/anna/shared.txt /srv/pictures /etc/postgresql /var/lib/redis /var/log/journal "
+        "/home/anna/private.txt /home/anna/shared.txt /srv/pictures /var/lib/redis "
         "/proc/1/environ /proc/kallsyms /proc/sys/kernel/core_pattern /dev/kmsg /dev/mem /dev/console").split()
 
 WRITABLE = {"/var/lib/pixelfleet", "/var/lib/pixelfleet/artifacts", "/run/pixelfleet/worker-probe", "/tmp", "/var/tmp", "/dev/shm"}

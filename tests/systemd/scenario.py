@@ -211,13 +211,16 @@ class Trial:
         token = self.operator.token()
         self.transcript.note(f"journal: {len(ours.splitlines())} lines of ours, {len(bugs)} of level=bug, "
                              f"the token {everything.count(token)} times")
-        sandbox.check([f"a bug: {bugs[0]}"] * bool(bugs) + ["the token is in the journal"] * (token in everything) +
+        sandbox.check([f"a bug: {line}" for line in bugs[:1]] + ["the token is in the journal"] * (token in everything) +
                       ["the token is in the unit's properties"] * (token in shown))
 
     def leave(self):
         self.operator.type("systemctl stop pixelfleet.target")
-        states = self.machine.ask("systemctl", "is-active", DISPATCHER, worker(1), worker(2))
-        sandbox.check([] if states.split() == ["inactive"] * 3 else [f"after the stop of the target: {states}"])
+        units = (DISPATCHER, worker(1), worker(2))      # told to stop with it, not waited for
+        wait_for(lambda: self.machine.ask("systemctl", "is-active", *units).split() == ["inactive"] * 3, 60,
+                 lambda: f"all stopped with the target: {self.machine.ask('systemctl', 'is-active', *units)}")
+        sandbox.check([f"{unit} did not end well: {self.machine.show(unit, 'Result')}" for unit in units
+                       if self.machine.show(unit, "Result")["Result"] != "success"])
         self.machine.power_off()
         self.transcript.note("off")
 

@@ -59,7 +59,7 @@ TEST(backend_of_a_callback_is_its_host_and_port)
 		if (cases[i].want)
 			assert_string_equal(name, cases[i].want);
 	}
-	snprintf(url, sizeof url, "http://%0150d/", 0);
+	snprintf(url, sizeof url, "http://h%0150d/", 0);
 	assert_false(backend_of_callback(url, name));
 }
 

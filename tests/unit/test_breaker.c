@@ -2,7 +2,9 @@
 #include "test.h"
 
 #include "buf.h"
+#include "log.h"
 
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -148,7 +150,7 @@ TEST(breaker_closes_at_the_first_answer_and_lets_flow_when_workers_have_heard)
 	assert_false(breakers_pardon(b, HOST, NOW + 1100));
 	assert_false(breakers_wants_probe(b, HOST, NOW + 99000, &k));
 	assert_false(breakers_may_flow(b, HOST, NOW + 1200));
-	assert_true(breakers_may_flow(b, HOST, NOW + 2600));
+	assert_true(breakers_may_flow(b, HOST, NOW + 1800));
 	breakers_free(b);
 }
 
@@ -364,6 +366,7 @@ TEST(breaker_table_that_is_full_of_open_ones_takes_no_more_and_forgets_none)
 	struct breakers *b = breakers_new(86400, 30);
 	char name[32];
 
+	log_setup(LOG_ERROR_, false);           /* 256 warnings say nothing more than one */
 	for (int k = 0; k < 300; k++) {
 		snprintf(name, sizeof name, "callback:h%d:80", k);
 		for (int f = 0; f < BREAKER_OPENS_AFTER; f++)
@@ -376,4 +379,44 @@ TEST(breaker_table_that_is_full_of_open_ones_takes_no_more_and_forgets_none)
 	breakers_fault(b, "callback:h299:80", "refused", false, NOW);
 	assert_int_equal(breakers_count(b), 256);
 	breakers_free(b);
+	log_setup(LOG_INFO_, false);
+}
+
+static void *hammer(void *arg)
+{
+	struct breakers *b = arg;
+
+	for (int k = 0; k < 2000; k++) {
+		size_t n;
+		struct breaker said;
+		scoped(free_p) struct breaker *all = breakers_all(b, &n);
+
+		breakers_fault(b, HOST, "refused", k % 2, NOW + k);
+		if (breakers_wants_probe(b, HOST, NOW + k, &said))
+			breakers_probing(b, HOST, NOW + k);
+		breakers_pardon(b, HOST, NOW + k);
+		if (n) {
+			said = all[0];
+			breakers_merge(b, &said, NOW + k);
+		}
+		if (k % 16 == 0)
+			breakers_answer(b, HOST, NOW + k);
+		breakers_tick(b, NOW + k);
+	}
+	return NULL;
+}
+
+TEST(threads_may_use_the_breakers_at_once)
+{
+	struct breakers *b = breakers_new(86400, 30);
+	pthread_t threads[4];
+
+	log_setup(LOG_ERROR_, false);
+	for (size_t i = 0; i < countof(threads); i++)
+		assert_int_equal(pthread_create(&threads[i], NULL, hammer, b), 0);
+	for (size_t i = 0; i < countof(threads); i++)
+		pthread_join(threads[i], NULL);
+	assert_true(breakers_count(b) <= 1);
+	breakers_free(b);
+	log_setup(LOG_INFO_, false);
 }

@@ -83,6 +83,36 @@ TEST(flow_callback_status_decides_whether_it_is_retried)
 	}
 }
 
+TEST(flow_callback_tells_a_host_in_trouble_from_a_host_that_says_no)
+{
+	static const struct { int status; bool is_well; } cases[] = {
+		{ 200, true }, { 301, true }, { 404, true }, { 429, true }, { 500, true }, { 502, false }, { 503, false }, { 504, false },
+	};
+
+	for (size_t i = 0; i < countof(cases); i++) {
+		struct flow_stage s;
+		scoped(free_p) char *asked = NULL;
+
+		flow_stage_open(&s, "callback");
+		assert_int_equal(call((struct said){ cases[i].status, "{}" }, "", &s, &asked), cases[i].status == 200 ? 0 : -1);
+		assert_int_equal(strncmp(s.result.backend, "callback:127.0.0.1:", 19), 0);
+		assert_int_equal(s.result.backend_answered, cases[i].is_well);
+		flow_stage_close(&s);
+	}
+}
+
+TEST(flow_callback_to_a_closed_port_is_the_hosts_fault)
+{
+	struct flow_stage s;
+
+	flow_stage_open(&s, "callback");
+	assert_int_equal(flow_stage_run(&s, "{\"url\":\"http://127.0.0.1:1/\"}", "[]"), -1);
+	assert_int_equal(s.err.kind, ERR_RETRY);
+	assert_string_equal(s.result.backend, "callback:127.0.0.1:1");
+	assert_false(s.result.backend_answered);
+	flow_stage_close(&s);
+}
+
 TEST(flow_callback_refuses_headers_that_smuggle_others)
 {
 	static const char *const bad[] = {

@@ -88,6 +88,64 @@ TEST(a_failure_keeps_kind_message_and_signal)
 	assert_null(op->report.artifacts);
 }
 
+static json_t *failure(const char *kind, json_t *take_more)
+{
+	json_t *r = report("failed"), *error = json_pack("{s:s, s:s}", "kind", kind, "message", "no");
+
+	json_object_update(error, take_more);
+	json_decref(take_more);
+	json_object_set_new(r, "error", error);
+	return r;
+}
+
+TEST(a_failure_says_whose_fault_it_was)
+{
+	scoped(json_decref_p) json_t *r = failure("retry", json_pack("{s:s, s:b}", "backend", "triton", "deferred", 1));
+	scoped(op_free_p) struct op *op = NULL;
+	struct err err;
+
+	json_object_set_new(r, "backend", json_string("callback:h:80"));
+	json_object_set_new(r, "probe", json_true());
+	json_object_set_new(r, "pass", json_integer(7));
+	assert_int_equal(report_parse(r, &op, &err), 0);
+	assert_string_equal(op->report.backend, "triton");
+	assert_true(op->report.deferred);
+	assert_false(op->report.answered);
+	assert_true(op->report.is_probe);
+	assert_int_equal(op->report.pass, 7);
+}
+
+TEST(a_report_says_which_backend_answered)
+{
+	static const char *const kinds[] = { NULL, "reject" };
+
+	for (size_t i = 0; i < countof(kinds); i++) {
+		scoped(json_decref_p) json_t *r = kinds[i] ? failure(kinds[i], json_object()) : report("succeeded");
+		scoped(op_free_p) struct op *op = NULL;
+		struct err err;
+
+		json_object_set_new(r, "backend", json_string("triton"));
+		assert_int_equal(report_parse(r, &op, &err), 0);
+		assert_string_equal(op->report.backend, "triton");
+		assert_true(op->report.answered);
+		assert_int_equal(op->report.pass, 0);
+	}
+}
+
+TEST(a_report_with_a_wrong_backend_names_it)
+{
+	refuses(with("backend", json_integer(1)), "backend");
+	refuses(with("backend", json_string("")), "backend");
+	refuses(with("backend", json_string("a b")), "backend");
+	refuses(with("probe", json_integer(1)), "probe");
+	refuses(with("pass", json_integer(-1)), "pass");
+	refuses(with("pass", json_integer(40000)), "pass");
+	refuses(failure("retry", json_pack("{s:s}", "backend", "a\nb")), "backend");
+	refuses(failure("retry", json_pack("{s:b}", "deferred", 1)), "deferred");
+	refuses(failure("reject", json_pack("{s:s, s:b}", "backend", "a", "deferred", 1)), "deferred");
+	refuses(failure("retry", json_pack("{s:s, s:i}", "backend", "a", "deferred", 1)), "deferred");
+}
+
 TEST(a_long_message_is_cut_between_characters)
 {
 	scoped(json_decref_p) json_t *r = report("failed");

@@ -145,6 +145,40 @@ TEST(threads_a_request_with_two_lengths_is_refused_and_the_connection_closed)
 	down(&f);
 }
 
+TEST(threads_a_head_that_can_be_read_in_two_ways_is_refused_and_the_connection_closed)
+{
+	static const char *const odd[] = { "X-A : b\r\n", "X-A: b\r\n c\r\n", ": b\r\n", ":\r\n", "X-A: b\nX-B: c\r\n", "X-A: b\rc\r\n",
+		"X-A: \x01\r\n", "X(: b\r\n", HOST, "Content-Length: 1, 1\r\n", "Expect: tea\r\n", "no colon\r\n" };
+	static const char second[] = "GET /health HTTP/1.1\r\n" HOST "\r\n";
+	struct fixture f;
+	char head[300];
+
+	up(&f);
+	for (size_t i = 0; i < countof(odd); i++) {
+		const char *answer;
+
+		snprintf(head, sizeof head, "GET /health HTTP/1.1\r\n" HOST "%s\r\n", odd[i]);
+		answer = ask(&f, head, second, sizeof second - 1);
+		assert_begins(answer, "HTTP/1.1 4");
+		assert_null(strstr(answer, "\"ok\""));
+	}
+	assert_begins(ask(&f, "GET  /health HTTP/1.1\r\n" HOST "\r\n", second, sizeof second - 1), "HTTP/1.1 400 ");
+	assert_begins(ask(&f, GET("/health", "X-A:\tb \r\nX-B:\r\nX-C:c\r\n"), "", 0), "HTTP/1.1 200 ");
+	down(&f);
+}
+
+TEST(threads_an_absolute_uri_names_a_host_too)
+{
+	struct fixture f;
+
+	up(&f);
+	assert_begins(ask(&f, GET("http://127.0.0.1:1/api/v1/tools?x", ""), "", 0), "HTTP/1.1 200 ");
+	assert_begins(ask(&f, GET("http://rebound.example/api/v1/tools", ""), "", 0), "HTTP/1.1 403 ");
+	assert_begins(ask(&f, GET("http://localhost@rebound.example/api/v1/tools", ""), "", 0), "HTTP/1.1 403 ");
+	assert_begins(ask(&f, GET("http://localhost", ""), "", 0), "HTTP/1.1 404 ");
+	down(&f);
+}
+
 TEST(threads_tokens_are_asked_for_before_the_body)
 {
 	struct fixture f;

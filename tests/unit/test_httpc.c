@@ -3,7 +3,9 @@
 #include "httpc.h"
 
 #include <arpa/inet.h>
+#include <dlfcn.h>
 #include <fcntl.h>
+#include <netdb.h>
 #include <netinet/in.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -234,4 +236,68 @@ TEST(httpc_stops_when_the_reader_has_enough)
 	server_end(&s);
 	assert_int_equal(e.kind, ERR_CANCEL);
 	assert_true(got > 0);
+}
+
+/* A name whose address changes with every question, as a hostile DNS server's does: libcurl asks this instead of the C library. */
+static const char *const *rebound;
+
+int getaddrinfo(const char *name, const char *service, const struct addrinfo *hints, struct addrinfo **ret)
+{
+	struct addrinfo *found;
+	struct sockaddr_in *a;
+
+	if (!rebound || strcmp(name, "rebinding.example") != 0) {
+		int (*real)(const char *, const char *, const struct addrinfo *, struct addrinfo **);
+
+		*(void **)&real = dlsym(RTLD_NEXT, "getaddrinfo");
+		return real(name, service, hints, ret);
+	}
+	if (!*rebound)
+		return EAI_NONAME;
+	/* One block, as glibc's freeaddrinfo() wants it. */
+	found = xcalloc(1, sizeof *found + sizeof *a);
+	a = (struct sockaddr_in *)(void *)(found + 1);
+	a->sin_family = AF_INET;
+	a->sin_port = htons(service ? (uint16_t)strtoul(service, NULL, 10) : 0);
+	must(inet_pton(AF_INET, *rebound++, &a->sin_addr) == 1);
+	*found = (struct addrinfo){ .ai_family = AF_INET, .ai_socktype = SOCK_STREAM, .ai_addrlen = sizeof *a,
+		.ai_addr = (struct sockaddr *)(void *)a };
+	*ret = found;
+	return 0;
+}
+
+TEST(httpc_checks_the_address_that_it_connects_to_whatever_the_name_was_before)
+{
+	static const char *const answers[] = { "127.0.0.1", "127.0.0.1", NULL };
+	struct http_response r = { 0 };
+	struct server s;
+	char url[80];
+	struct err e;
+
+	server_begin(&s, "HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nsecret");
+	snprintf(url, sizeof url, "http://rebinding.example%s", strrchr(s.url, ':'));
+	rebound = answers;
+	setenv("FAULT_PUBLIC_ADDRESS", "127.0.0.1", 1);         /* the first time it is public */
+	assert_int_equal(ask(&s, (struct http_request){ .url = url, .public_only = true }, &r, &e), 0);
+	server_end(&s);
+	http_response_done(&r);
+	unsetenv("FAULT_PUBLIC_ADDRESS");                       /* and now the same name leads inside */
+	server_begin(&s, "HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nsecret");
+	snprintf(url, sizeof url, "http://rebinding.example%s", strrchr(s.url, ':'));
+	assert_int_equal(ask(&s, (struct http_request){ .url = url, .public_only = true }, &r, &e), -1);
+	rebound = NULL;
+	server_end(&s);
+	assert_int_equal(e.kind, ERR_REJECT);
+	assert_non_null(strstr(e.msg, "127.0.0.1"));
+	assert_string_equal(s.asked, "");
+}
+
+TEST(httpc_refuses_a_user_in_a_url_and_does_not_repeat_the_password)
+{
+	struct http_response r = { 0 };
+	struct err e;
+
+	assert_int_equal(ask(NULL, (struct http_request){ .url = "http://u:hunter2@127.0.0.1:1/" }, &r, &e), -1);
+	assert_int_equal(e.kind, ERR_REJECT);
+	assert_null(strstr(e.msg, "hunter2"));
 }

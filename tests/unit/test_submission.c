@@ -140,3 +140,20 @@ TEST(a_directory_stands_for_the_pictures_in_it)
 	assert_int_equal(s->items, 2);
 	assert_non_null(strstr(json_string_value(json_array_get(s->images, 0)), "/a.jpg"));
 }
+
+TEST(submission_with_a_hundred_thousand_mistakes_lists_the_first_hundred_and_says_that_there_are_more)
+{
+	scoped(json_decref_p) json_t *problems = json_array();
+	scoped(submission_free_p) struct submission *s = NULL;
+	scoped(buf_free) struct buf text = { 0 };
+	const json_t *last;
+
+	buf_puts(&text, "{");
+	for (int i = 0; i < 70000; i++)
+		buf_printf(&text, "%s\"m%d\":1", i ? "," : "", i);
+	buf_puts(&text, "}");
+	assert_int_equal(submission_parse(text.text, text.len, "", &s, problems), -1);
+	assert_int_equal(json_array_size(problems), 101);
+	last = json_array_get(problems, 100);
+	assert_non_null(strstr(json_string_value(json_object_get(last, "allowed")), "more problems"));
+}

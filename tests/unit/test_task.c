@@ -182,3 +182,50 @@ TEST(report_of_a_failure_has_kind_message_and_signal)
 	json_decref(report);
 	task_result_done(&r);
 }
+
+static json_t *report_with(const char *more, struct task_result r)
+{
+	scoped(free_p) char *text = xasprintf("%s%s}", HEAD, more);
+	scoped(task_free_p) struct task *t = NULL;
+	scoped(buf_free) struct buf b = { 0 };
+	json_t *report;
+	struct err e;
+
+	assert_int_equal(task_parse(text, strlen(text), NULL, &t, &e), 0);
+	task_report(t, &r, "w", &b);
+	report = json_loads(b.text, 0, NULL);
+	assert_non_null(report);
+	return report;
+}
+
+static const char *text_at(const json_t *report, const char *object, const char *name)
+{
+	return json_string_value(json_object_get(object ? json_object_get(report, object) : report, name));
+}
+
+TEST(report_says_whose_fault_it_was_or_who_answered)
+{
+	struct task_result fault = { .failed = true, .backend = "triton", .deferred = true, .err = { ERR_RETRY, "away" } };
+	struct task_result own = { .failed = true, .backend = "triton", .backend_answered = true, .err = { ERR_REJECT, "no such model" } };
+	struct task_result fine = { .backend = "triton" };
+	scoped(json_decref_p) json_t *a = report_with("", fault), *b = report_with("", own), *c = report_with("", fine);
+
+	assert_string_equal(text_at(a, "error", "backend"), "triton");
+	assert_true(json_is_true(json_object_get(json_object_get(a, "error"), "deferred")));
+	assert_null(text_at(a, NULL, "backend"));
+	assert_string_equal(text_at(b, NULL, "backend"), "triton");
+	assert_null(text_at(b, "error", "backend"));
+	assert_null(json_object_get(json_object_get(b, "error"), "deferred"));
+	assert_string_equal(text_at(c, NULL, "backend"), "triton");
+}
+
+TEST(report_says_of_which_push_it_is_and_whether_that_was_a_probe)
+{
+	struct task_result fine = { 0 };
+	scoped(json_decref_p) json_t *first = report_with("", fine), *probe = report_with(",\"pass\":3,\"probe\":true", fine);
+
+	assert_null(json_object_get(first, "pass"));
+	assert_null(json_object_get(first, "probe"));
+	assert_int_equal(json_integer_value(json_object_get(probe, "pass")), 3);
+	assert_true(json_is_true(json_object_get(probe, "probe")));
+}

@@ -18,6 +18,7 @@ struct stage {
 	int fd;
 	/* What the stub does. */
 	int health, model_ready, infer, describe;       /* statuses */
+	bool dies;                                      /* of the next inference */
 	int fail_first;                                 /* so many inferences are answered 503 */
 	int asked_health, asked_infer, asked_describe;  /* counters */
 	char text[256];                                 /* of an answer that is no success */
@@ -46,6 +47,8 @@ static int play(void *arg, const char *request, struct buf *head, struct buf *bo
 		return s->asked_describe++, reply(s, s->describe, described, body);
 	if (strncmp(request, "POST /base/v2/models/m/infer ", 29) == 0 || strncmp(request, "POST /base/v2/models/m/versions/7/infer ", 40) == 0) {
 		s->asked_infer++;
+		if (s->dies)
+			s->infer = s->health = s->model_ready = 503;
 		return reply(s, s->asked_infer <= s->fail_first ? 503 : s->infer, inferred, body);
 	}
 	buf_puts(body, "{\"error\":\"another path\"}");
@@ -213,7 +216,31 @@ TEST(triton_that_is_ready_but_fails_this_request_is_not_at_fault)
 	assert_int_equal(infer(&s, &err), -1);
 	says(&err, ERR_RETRY, "ready, but");
 	assert_false(s.call.is_fault);
+	assert_true(s.call.is_answered);
 	assert_int_equal(s.asked_infer, 2);
+	stage_close(&s);
+}
+
+TEST(triton_that_dies_of_a_step_again_and_again_is_not_at_fault_for_ever)
+{
+	struct stage s;
+	struct err err;
+
+	stage_open(&s);
+	for (int pass = 0; pass < 5; pass++) {
+		s.call.pass = pass;
+		s.dies = true;
+		s.infer = s.health = s.model_ready = 200;
+		assert_int_equal(infer(&s, &err), -1);
+		assert_int_equal(err.kind, ERR_RETRY);
+		assert_int_equal(s.call.is_fault, pass < 3);
+		assert_false(s.call.is_answered);
+		assert_int_equal(s.asked_infer, pass + 1);
+	}
+	says(&err, ERR_RETRY, "put off 4 times");
+	assert_int_equal(infer(&s, &err), -1);          /* it is away, and was not given the request */
+	assert_true(s.call.is_fault);
+	assert_int_equal(s.asked_infer, 5);
 	stage_close(&s);
 }
 

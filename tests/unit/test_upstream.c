@@ -88,14 +88,16 @@ TEST(inputs_of_a_large_step_come_from_a_dispatcher)
 	struct conf conf;
 	struct err err;
 	json_t *list = NULL;
+	bool nobody;
 
 	http_stub_open(&up, answer, NULL);
 	open_it(&u, &conf, up.url);
-	assert_int_equal(inputs_fetch(&u, "/internal/v1/inputs/j/3", 5, NULL, &list, &err), 0);
+	assert_int_equal(inputs_fetch(&u, "/internal/v1/inputs/j/3", 5, NULL, &list, &nobody, &err), 0);
 	assert_int_equal(json_array_size(list), 1);
 	json_decref(list);
-	assert_int_equal(inputs_fetch(&u, "//elsewhere/x", 5, NULL, &list, &err), -1);
+	assert_int_equal(inputs_fetch(&u, "//elsewhere/x", 5, NULL, &list, &nobody, &err), -1);
 	assert_int_equal(err.kind, ERR_REJECT);
+	assert_false(nobody);
 	upstream_close(&u);
 	conf_done(&conf);
 	http_stub_close(&up);

@@ -67,6 +67,31 @@ TEST(only_steps_without_needs_are_queued_at_first)
 	assert_false(inst_of(j, "b", 0)->push);
 }
 
+TEST(what_is_put_off_is_not_counted_and_its_next_push_is_told_from_the_last)
+{
+	scoped(work_done) struct work w = { 0 };
+	struct wjob *j = job_of(&w, CHAIN, 1);
+	struct inst *i = inst_of(j, "a", 0);
+
+	work_put_off(j, i, "triton", "away", 1);
+	check_state(j, "a", 0, RETRYING);
+	assert_true(i->set_retry && i->attempt == 1 && i->pass == 1);
+	assert_string_equal(i->backend, "triton");
+	work_requeue_due(j, i, false);
+	assert_true(i->state == STEP_QUEUED && i->attempt == 1 && i->pass == 1 && i->push && i->drop_retry);
+	i->pass = 32767;
+	work_put_off(j, i, "triton", "away", 1);
+	assert_int_equal(i->pass, 1);
+	work_requeue_due(j, i, false);
+	work_retry(j, i);
+	assert_null(i->backend);
+	work_requeue_due(j, i, true);
+	assert_true(i->attempt == 2 && i->pass == 1);
+	work_stop(&w, j, SKIP_CANCELLED, -1);
+	work_end_jobs(&w);
+	assert_int_equal(j->state, JOB_CANCELLED);
+}
+
 TEST(success_queues_the_dependents_of_the_same_picture)
 {
 	scoped(work_done) struct work w = { 0 };

@@ -77,12 +77,23 @@ double admission_saver(const struct runner_job *job, const struct picture *p, co
 	return vips_image_hasalpha(p->header) ? 18 : 8;
 }
 
-/* libvips does not say. RIFF, length, WEBP, then the first chunk; one of the extended kind may hold either. */
+/* libvips does not say. RIFF, length, WEBP, then chunks of name, length (least byte first, padded to two) and bytes:
+ * the pixels are VP8 or VP8L. What is not found soon counts as the larger. */
 static bool is_lossless_webp(int fd)
 {
-	char head[16];
+	unsigned char chunk[8];
+	off_t at = 12;
 
-	return pread(fd, head, sizeof head, 0) != sizeof head || memcmp(head + 12, "VP8 ", 4) != 0;
+	for (int i = 0; i < 8 && pread(fd, chunk, sizeof chunk, at) == sizeof chunk; i++) {
+		uint32_t n = chunk[4] | (uint32_t)chunk[5] << 8 | (uint32_t)chunk[6] << 16 | (uint32_t)chunk[7] << 24;
+
+		if (memcmp(chunk, "VP8 ", 4) == 0)
+			return false;
+		if (memcmp(chunk, "VP8L", 4) == 0)
+			return true;
+		at += (off_t)sizeof chunk + n + (n & 1);
+	}
+	return true;
 }
 
 static bool is_set(VipsImage *header, const char *name)

@@ -2,8 +2,8 @@
  * admission.h - what a picture will take in memory, estimated from its header, and the question
  * to the worker whether there is so much. It comes before the decoder.
  *
- * The estimate is what the process grows by, as an upper bound, and at most about three times
- * what was measured (tests/integration/test_admission.py measures again). What is known of
+ * The estimate is what the process grows by, as an upper bound: with it the process is at most
+ * three times as large as was measured (tests/integration/test_admission_estimate.py measures again). What is known of
  * libvips 8.14 and the codecs, for a picture of w x h pixels, D = w x h x bands x bytes of a band:
  *
  *	JPEG, TIFF, PNG         stream: some hundred lines

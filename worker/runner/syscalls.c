@@ -88,7 +88,7 @@ static int add_quiet(scmp_filter_ctx ctx)
 /* The handler's own: the secret is in the sixth argument, which none of these has. */
 static int add_secret(scmp_filter_ctx ctx, uint64_t secret, bool has_landlock)
 {
-	const struct scmp_arg_cmp knows = SCMP_A5(SCMP_CMP_EQ, secret);
+	const struct scmp_arg_cmp knows = SCMP_A5(SCMP_CMP_EQ, secret, 0);
 	int rc = 0;
 
 	for (size_t i = 0; i < countof(looks) && rc == 0; i++)
@@ -101,11 +101,11 @@ static int add_secret(scmp_filter_ctx ctx, uint64_t secret, bool has_landlock)
 /* Handlers for all signals but those two that end it. */
 static int add_sigaction(scmp_filter_ctx ctx)
 {
-	int rc = RULE(ctx, SCMP_SYS(rt_sigaction), SCMP_A0(SCMP_CMP_LT, SIGXCPU));
+	int rc = RULE(ctx, SCMP_SYS(rt_sigaction), SCMP_A0(SCMP_CMP_LT, SIGXCPU, 0));
 
 	for (unsigned sig = SIGXCPU + 1; sig < SIGSYS && rc == 0; sig++)
-		rc = RULE(ctx, SCMP_SYS(rt_sigaction), SCMP_A0(SCMP_CMP_EQ, sig));
-	return rc ? rc : RULE(ctx, SCMP_SYS(rt_sigaction), SCMP_A0(SCMP_CMP_GT, SIGSYS));
+		rc = RULE(ctx, SCMP_SYS(rt_sigaction), SCMP_A0(SCMP_CMP_EQ, sig, 0));
+	return rc ? rc : RULE(ctx, SCMP_SYS(rt_sigaction), SCMP_A0(SCMP_CMP_GT, SIGSYS, 0));
 }
 
 static int add_conditional(scmp_filter_ctx ctx)
@@ -114,17 +114,17 @@ static int add_conditional(scmp_filter_ctx ctx)
 	int rc = 0;
 
 	for (size_t i = 0; i < countof(fcntls) && rc == 0; i++)
-		rc = RULE(ctx, SCMP_SYS(fcntl), SCMP_A1(SCMP_CMP_EQ, fcntls[i]));
+		rc = RULE(ctx, SCMP_SYS(fcntl), SCMP_A1(SCMP_CMP_EQ, fcntls[i], 0));
 	if (rc == 0)
 		rc = RULE(ctx, SCMP_SYS(clone), SCMP_A0(SCMP_CMP_MASKED_EQ, CLONE_THREAD, CLONE_THREAD));
 	if (rc == 0)
-		rc = RULE(ctx, SCMP_SYS(prctl), SCMP_A0(SCMP_CMP_EQ, PR_SET_NAME));
+		rc = RULE(ctx, SCMP_SYS(prctl), SCMP_A0(SCMP_CMP_EQ, PR_SET_NAME, 0));
 	if (rc == 0)            /* abort() */
-		rc = RULE(ctx, SCMP_SYS(tgkill), SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)getpid()));
+		rc = RULE(ctx, SCMP_SYS(tgkill), SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)getpid(), 0));
 	if (rc == 0)            /* asking, not setting */
-		rc = RULE(ctx, SCMP_SYS(prlimit64), SCMP_A0(SCMP_CMP_EQ, 0), SCMP_A2(SCMP_CMP_EQ, 0));
+		rc = RULE(ctx, SCMP_SYS(prlimit64), SCMP_A0(SCMP_CMP_EQ, 0, 0), SCMP_A2(SCMP_CMP_EQ, 0, 0));
 	if (rc == 0)            /* to its peer, to no address */
-		rc = RULE(ctx, SCMP_SYS(sendto), SCMP_A4(SCMP_CMP_EQ, 0));
+		rc = RULE(ctx, SCMP_SYS(sendto), SCMP_A4(SCMP_CMP_EQ, 0, 0));
 	return rc ? rc : add_sigaction(ctx);
 }
 
