@@ -456,7 +456,8 @@ bool breaker_parse(const json_t *o, int64_t now_ms, int64_t wall_us, struct brea
 	struct breaker k = { 0 };
 	int64_t since_us, next_us;
 
-	if (!breaker_is_name(name) || !opening || strlen(opening) != BREAKER_OPENING - 1 || !read_state(json_string_value(json_object_get(o, "state")), &k) ||
+	if (!breaker_is_name(name) || !opening || strlen(opening) != BREAKER_OPENING - 1 ||
+	    !read_state(json_string_value(json_object_get(o, "state")), &k) ||
 	    fleet_time_parse(json_string_value(json_object_get(o, "since")), &since_us) < 0 ||
 	    fleet_time_parse(json_string_value(json_object_get(o, "next_probe")), &next_us) < 0)
 		return false;

@@ -355,8 +355,8 @@ static int refuse_foreign(struct dispatcher *d, struct redis *redis, const char 
 	return rc;
 }
 
-static int adopt_one(struct dispatcher *d, struct pg *pg, struct redis *redis, const char *taken, const redisReply *id, const redisReply *value,
-	struct err *err)
+static int adopt_one(struct dispatcher *d, struct pg *pg, struct redis *redis, const char *taken, const redisReply *id,
+	const redisReply *value, struct err *err)
 {
 	const char *text = memchr(value->str, '\n', value->len);
 	struct op *op;

@@ -182,8 +182,8 @@ static void copy_members(json_t *to, const json_t *from)
 static void describe_row(const PGresult *r, int row, json_t *queues, json_t *breakers)
 {
 	json_int_t n = (json_int_t)pg_int(r, row, 2);
-	json_t *queue = named(queues, "queue", pg_text(r, row, 0) ? pg_text(r, row, 0) : ""), *breaker = named(breakers, "backend", pg_text(r, row, 1));
-	json_t *o;
+	json_t *queue = named(queues, "queue", pg_text(r, row, 0) ? pg_text(r, row, 0) : "");
+	json_t *breaker = named(breakers, "backend", pg_text(r, row, 1)), *o;
 
 	if (breaker)
 		json_object_set_new(breaker, "waiting", json_integer(json_integer_value(json_object_get(breaker, "waiting")) + n));

@@ -141,7 +141,8 @@ static struct letter read_letter(const redisReply *entry)
 	return l;
 }
 
-static int judge(struct pg *pg, struct work *w, struct letter *l, size_t n, char *queue, struct taskset *seen, struct suspects *s, struct err *err)
+static int judge(struct pg *pg, struct work *w, struct letter *l, size_t n, char *queue, struct taskset *seen, struct suspects *s,
+	struct err *err)
 {
 	scoped(buf_free) struct buf jobs = { 0 }, ordinals = { 0 };
 	scoped(PQclear_p) PGresult *r = NULL;
@@ -152,8 +153,8 @@ static int judge(struct pg *pg, struct work *w, struct letter *l, size_t n, char
 		pg_array_int(&ordinals, l[k].ordinal);
 	}
 	pg_array_end(&jobs), pg_array_end(&ordinals);
-	if (pg_query(pg, &r, err, "SELECT EXISTS (SELECT FROM dead_letter l WHERE l.job = u.job AND l.ordinal = u.ordinal AND l.discarded_at IS NULL) "
-			"FROM unnest($1::uuid[], $2::int[]) WITH ORDINALITY u(job, ordinal, n) ORDER BY u.n", PG_VALUES(jobs.text, ordinals.text)) < 0)
+	if (pg_query(pg, &r, err, "SELECT EXISTS (SELECT FROM dead_letter l WHERE l.job = u.job AND l.ordinal = u.ordinal "
+			"AND l.discarded_at IS NULL) FROM unnest($1::uuid[], $2::int[]) WITH ORDINALITY u(job, ordinal, n) ORDER BY u.n", PG_VALUES(jobs.text, ordinals.text)) < 0)
 		return -1;
 	for (size_t k = 0; k < n; k++) {
 		bool is_there = *pg_text(r, (int)k, 0) == 't', twice = is_there && taskset_has(seen, l[k].job, l[k].ordinal);
@@ -220,8 +221,8 @@ static int clean_queue(struct dispatcher *d, struct pg *pg, struct redis *redis,
 	if (!s.ngone)
 		return 0;
 	log_info("relist.wrong", "queue=%s letters=%zu twice=%zu", queue, s.ngone, s.ntwice);
-	return letters_take(redis, &(struct letters){ s.gone, s.ngone }, err) < 0 || letters_build(d, pg, &w, s.twice, s.ntwice, &again, err) < 0 ||
-		letters_push(d, pg, redis, &again, true, err) < 0 ? -1 : 0;
+	return letters_take(redis, &(struct letters){ s.gone, s.ngone }, err) < 0 ||
+		letters_build(d, pg, &w, s.twice, s.ntwice, &again, err) < 0 || letters_push(d, pg, redis, &again, true, err) < 0 ? -1 : 0;
 }
 
 int relist_wrong(struct dispatcher *d, struct pg *pg, struct redis *redis, bool even_short, struct err *err)

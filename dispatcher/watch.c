@@ -163,9 +163,10 @@ static int reap(struct watch *w, const struct peer *p, bool charges, struct err 
 		return locked ? -1 : 0;
 	if (redis_command(&w->redis, &held, err, "LRANGE %s 0 -1", running) < 0)
 		return -1;
-	argv = xcalloc(5 + held->elements, sizeof *argv);
-	lens = xcalloc(5 + held->elements, sizeof *lens);
-	argv[argc++] = key, argv[argc++] = running, argv[argc++] = "pixelfleet:workers", argv[argc++] = p->name, argv[argc++] = "pixelfleet:queue:";
+	argv = xcalloc(6 + held->elements, sizeof *argv);
+	lens = xcalloc(6 + held->elements, sizeof *lens);
+	argv[argc++] = key, argv[argc++] = running, argv[argc++] = "pixelfleet:workers", argv[argc++] = "pixelfleet:dlq:jobs";
+	argv[argc++] = p->name, argv[argc++] = "pixelfleet:queue:";
 	for (int k = 0; k < argc; k++)
 		lens[k] = strlen(argv[k]);
 	for (size_t k = 0; k < held->elements; k++) {
@@ -180,7 +181,7 @@ static int reap(struct watch *w, const struct peer *p, bool charges, struct err 
 	}
 	if (held->elements)
 		fault_die("watch.charged");
-	if (redis_script(&w->redis, "reap", 3, argc, argv, lens, &moved, err) < 0)
+	if (redis_script(&w->redis, "reap", 4, argc, argv, lens, &moved, err) < 0)
 		return -1;
 	if (moved->integer >= 0) {
 		log_warn("worker.dead", "worker=%s tasks=%lld", p->name, moved->integer);

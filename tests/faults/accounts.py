@@ -84,7 +84,8 @@ class Accounts:
     def explain(self, uuid):
         rows = self.sql("SELECT ordinal, step, state::text, attempt, deaths, waiting_on, reason::text, queue, changed_at::text "
                         "FROM pixelfleet.step_view WHERE job = %s AND state <> 'succeeded' LIMIT 4", uuid)
-        failures = self.sql("SELECT ordinal, kind, message, worker, at::text FROM pixelfleet.attempt WHERE job = %s ORDER BY at LIMIT 6", uuid)
+        failures = self.sql("SELECT ordinal, kind, message, worker, at::text FROM pixelfleet.attempt "
+                            "WHERE job = %s ORDER BY at LIMIT 6", uuid)
         return f"{self.lane.explain(uuid)}, steps {rows}, attempts {failures}"
 
     # -- nothing is under way any more
@@ -117,9 +118,11 @@ class Accounts:
         for key, total, made, *numbers in rows:
             counted, real = numbers[:4], numbers[5:]
             if counted != real or total != made or total != numbers[4] or sum(counted) != total:
-                self.say(f"COUNTED {key}: total {total}, made {made}, succeeded, failed, skipped, cancelled {counted}; steps {numbers[4]}: {real}")
+                self.say(f"COUNTED {key}: total {total}, made {made}, succeeded, failed, skipped, cancelled {counted}; "
+                         f"steps {numbers[4]}: {real}")
         self.steps = sum(row[1] for row in rows)
-        twice = self.sql("SELECT client_id, count(*) FROM pixelfleet.job WHERE client_id = ANY(%s) GROUP BY 1 HAVING count(*) > 1", list(self.keys))
+        twice = self.sql("SELECT client_id, count(*) FROM pixelfleet.job WHERE client_id = ANY(%s) "
+                         "GROUP BY 1 HAVING count(*) > 1", list(self.keys))
         if twice:
             self.say(f"accepted twice: {twice}")
 
@@ -139,8 +142,8 @@ class Accounts:
         self.deaths = len(deaths)
         disks = any("artifacts" in name for name in self.names)
         plain = [self.ids[job.key] for job in self.jobs if job.kind in ("chain", "diamond", "fan", "sleepy")]
-        for row in self.sql("SELECT j.client_id, a.ordinal, a.kind, a.message, a.worker FROM pixelfleet.attempt a JOIN pixelfleet.job j ON j.id = a.job "
-                            "WHERE a.job = ANY(%s::uuid[]) AND a.kind <> 'death'", plain)[:3]:
+        for row in self.sql("SELECT j.client_id, a.ordinal, a.kind, a.message, a.worker FROM pixelfleet.attempt a "
+                            "JOIN pixelfleet.job j ON j.id = a.job WHERE a.job = ANY(%s::uuid[]) AND a.kind <> 'death'", plain)[:3]:
             if not disks:
                 self.say(f"an attempt was charged for nothing: {row}")
 
@@ -176,21 +179,23 @@ class Accounts:
             for queue in sorted(set(listed) | set(stored)):
                 ours, theirs = collections.Counter(listed.get(queue, [])), collections.Counter(stored.get(queue, []))
                 if ours != theirs:
-                    self.say(f"dead letters of {queue}: only listed {list((ours - theirs).elements())[:3]} ({sum((ours - theirs).values())}), "
-                             f"only stored {list((theirs - ours).elements())[:3]} ({sum((theirs - ours).values())})")
+                    listed_only, stored_only = list((ours - theirs).elements()), list((theirs - ours).elements())
+                    self.say(f"dead letters of {queue}: only listed {listed_only[:3]} ({len(listed_only)}), "
+                             f"only stored {stored_only[:3]} ({len(stored_only)})")
         ids = list(self.ids.values())
-        for row in self.sql("SELECT j.client_id, s.ordinal FROM pixelfleet.step s JOIN pixelfleet.job j ON j.id = s.job WHERE s.job = ANY(%s::uuid[]) "
-                            "AND s.state = 'failed' AND NOT EXISTS (SELECT FROM pixelfleet.dead_letter l WHERE l.job = s.job AND l.ordinal = s.ordinal)", ids)[:3]:
+        for row in self.sql("SELECT j.client_id, s.ordinal FROM pixelfleet.step s JOIN pixelfleet.job j ON j.id = s.job "
+                            "WHERE s.job = ANY(%s::uuid[]) AND s.state = 'failed' AND NOT EXISTS "
+                            "(SELECT FROM pixelfleet.dead_letter l WHERE l.job = s.job AND l.ordinal = s.ordinal)", ids)[:3]:
             self.say(f"failed without a dead letter: {row}")
-        for row in self.sql("SELECT s.job::text, s.ordinal, s.state::text FROM pixelfleet.dead_letter l JOIN pixelfleet.step s USING (job, ordinal) "
-                            "WHERE s.state <> 'failed' AND l.job = ANY(%s::uuid[])", ids)[:3]:
+        for row in self.sql("SELECT s.job::text, s.ordinal, s.state::text FROM pixelfleet.dead_letter l "
+                            "JOIN pixelfleet.step s USING (job, ordinal) WHERE s.state <> 'failed' AND l.job = ANY(%s::uuid[])", ids)[:3]:
             self.say(f"a dead letter of what has not failed: {row}")
 
     # -- the world outside
 
     def check_callbacks(self):
-        rows = self.sql("SELECT v.job::text, v.step, v.state::text FROM pixelfleet.step_view v WHERE v.tool = 'callback' AND v.job = ANY(%s::uuid[])",
-                        list(self.ids.values()))
+        rows = self.sql("SELECT v.job::text, v.step, v.state::text FROM pixelfleet.step_view v "
+                        "WHERE v.tool = 'callback' AND v.job = ANY(%s::uuid[])", list(self.ids.values()))
         keys = collections.Counter()
         for key, n in list(self.lane.receiver.keys.items()):
             keys[tuple((key or "?").split("/")[:2])] += n

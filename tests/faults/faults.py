@@ -90,7 +90,11 @@ def run_fleet(seed, numbers, outcomes):
                     number = numbers.get(timeout=1)
                 except queue.Empty:
                     return False
-                outcome = play(lane, seed, number)
+                try:
+                    outcome = play(lane, seed, number)
+                except Exception:       # pylint: disable=broad-except
+                    outcome = Outcome(number)
+                    outcome.problems = [traceback.format_exc()]
                 outcomes.put(outcome)
                 if outcome.problems:
                     return True
@@ -112,16 +116,17 @@ def run_lane(seed, numbers, outcomes):
         outcomes.put(broken)
 
 
-def show(outcome, seed, lanes):
+def show(outcome, seed):
     if not outcome.problems:
-        print(f"round {outcome.number:3} ok   {outcome.seconds:5.1f} s, settled after {outcome.settled_s:4.1f} s, canaries {outcome.canary_s:3.1f} s: "
-              + "; ".join(line.split("  ", 1)[-1].strip() for line in outcome.text.splitlines()[1:] if "note:" not in line), flush=True)
+        injuries = [line.strip() for line in outcome.text.splitlines()[1:] if "note:" not in line]
+        print(f"round {outcome.number:3} ok   {outcome.seconds:5.1f} s, settled after {outcome.settled_s:4.1f} s, "
+              f"canaries {outcome.canary_s:3.1f} s: {'; '.join(injuries)}", flush=True)
         return
     print(f"round {outcome.number:3} FAILED after {outcome.seconds:.1f} s", flush=True)
     print(outcome.text)
     for problem in outcome.problems:
         print("    - " + problem[:3000])
-    print(f"    again: make test-faults SEED={seed} ROUND={outcome.number}" + (f"   (LANES={lanes})" if outcome.number < 0 else ""), flush=True)
+    print(f"    again: make test-faults SEED={seed} ROUND={outcome.number}", flush=True)
 
 
 def summary(outcomes, seed, seconds):
@@ -178,7 +183,7 @@ def main():
         while any(worker.is_alive() for worker in workers) or not results.empty():
             try:
                 outcomes.append(results.get(timeout=0.5))
-                show(outcomes[-1], seed, lanes)
+                show(outcomes[-1], seed)
             except queue.Empty:
                 pass
     finally:

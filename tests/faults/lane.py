@@ -5,6 +5,7 @@ would do it. Every connection of a program goes through a link of its own (see p
 Where we are root the data of PostgreSQL and the artifacts are on small tmpfs, which can be filled.
 """
 import collections
+import contextlib
 import json
 import os
 import pathlib
@@ -25,6 +26,7 @@ from proxy import Link
 from receiver import Receiver
 from services import Services
 
+BALLAST = "ballast"         # fills a disk
 MAX_DISPATCHERS, MAX_WORKERS = 2, 3
 DEAD_AFTER_MS = 3000
 POSTGRES_MB, ARTIFACTS_MB = 300, 48
@@ -205,10 +207,8 @@ class Lane(Fleet):
 
     @staticmethod
     def kill_quietly(pid):
-        try:
+        with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
-        except ProcessLookupError:
-            pass
 
     def post_any(self, path, body):
         """To the first dispatcher that takes it."""
@@ -245,22 +245,30 @@ class Lane(Fleet):
         children = pathlib.Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
         return [process.pid, *map(int, children)]
 
+    def answers(self, server):
+        try:
+            if server is self.services.redis:
+                return self.redis.ping()
+            server.connect("postgres").close()
+            return True
+        except (redis.RedisError, psycopg2.Error):
+            return False
+
     def ensure_servers(self):
-        """Both run; started again when they do not, as systemd would."""
+        """Both run, as far as they can: on a full disk PostgreSQL ends again."""
         for server in (self.services.redis, self.services.postgres):
             if server.process and server.process.poll() is not None:
                 server.process = None
             if server.process is None:
-                server.start()
+                server.launch()
+                wait_for(lambda s=server: self.answers(s) or s.process.poll() is not None, 30, f"{type(server).__name__} answers")
         if self.connection is not None and self.connection.closed:
             self.connection = None
 
     def wake_servers(self):
         for pid in [*self.postgres_pids(), *([self.services.redis.process.pid] if self.services.redis.process else [])]:
-            try:
+            with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGCONT)
-            except ProcessLookupError:
-                pass
 
     def heal(self):
         """Whatever a fault left behind is gone."""
@@ -272,6 +280,9 @@ class Lane(Fleet):
                 os.kill(slot.program.pid, signal.SIGCONT)
             slot.stopped = False
         self.wake_servers()
+        for disk in ("postgres", "artifacts"):
+            with contextlib.suppress(OSError):          # read-only, for now
+                (self.disk(disk) / BALLAST).unlink(missing_ok=True)
         self.ensure_servers()
 
     # -- the end of a lane

@@ -95,7 +95,7 @@ def exhausted(rng, _lane):
 
 
 def sleepy(rng, _lane):
-    steps = [{"id": "nap", "tool": "sleep", "params": {"seconds": round(rng.uniform(0.1, 2.0), 2)}, "queue": rng.choice(["io", "odd"])},
+    steps = [{"id": "nap", "tool": "sleep", "params": {"seconds": round(rng.uniform(0.1, 3.0), 2)}, "queue": rng.choice(["io", "odd"])},
              noop(rng, "up", "nap")]
     return {"pipeline": {"steps": steps}, "images": names(rng.choice([1, 3, 8]))}, GOOD
 
@@ -125,7 +125,7 @@ def late(rng, _lane):
     return {"pipeline": {"steps": steps}, "images": names(1), "deadline_s": rng.choice([1, 2, 4])}, BAD
 
 
-KINDS = {chain: 6, diamond: 3, fan: 3, any_join: 2, too_few: 1, fast: 2, retried: 3, exhausted: 2, sleepy: 5, pictures: 6,
+KINDS = {chain: 6, diamond: 3, fan: 3, any_join: 2, too_few: 1, fast: 2, retried: 3, exhausted: 2, sleepy: 10, pictures: 6,
          called_back: 3, late: 1}
 LASTS_S = 5.0
 

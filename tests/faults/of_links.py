@@ -41,6 +41,6 @@ class BadLink(Injury):
 
 
 for _way, (_what, _, _lasts) in WAYS.items():
-    row(f"redis-link-{_way}", f"a link to Redis {_what}", BadLink, server="redis", way=_way, lasts=_lasts, programs=("dispatcher", "worker"))
-    row(f"postgres-link-{_way}", f"a link to PostgreSQL {_what}", BadLink, server="postgres", way=_way, lasts=_lasts, programs=("dispatcher",))
-    row(f"dispatcher-link-{_way}", f"a link to a dispatcher {_what}", BadLink, server="dispatcher", way=_way, lasts=_lasts, programs=("worker",))
+    for _server, _name, _programs in (("redis", "Redis", ("dispatcher", "worker")), ("postgres", "PostgreSQL", ("dispatcher",)),
+                                      ("dispatcher", "a dispatcher", ("worker",))):
+        row(f"{_server}-link-{_way}", f"a link to {_name} {_what}", BadLink, server=_server, way=_way, lasts=_lasts, programs=_programs)

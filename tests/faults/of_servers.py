@@ -8,8 +8,7 @@ import time
 import psycopg2
 
 from injury import Cannot, Injury, row
-
-BALLAST = "ballast"
+from lane import BALLAST
 
 
 class OfRedis(Injury):

@@ -135,11 +135,14 @@ class Round:
             self.lane.notes.append(f"{injury.name} {'heal' if is_end else 'inject'}: {type(error).__name__}: {error}")
 
     def heal(self):
+        """Everything; twice, because one fault can be in the way of another's healing."""
         self.lane.heal()
-        for injury in self.injuries:        # again, where another fault was in the way
-            if not injury.is_healed:
-                injury.heal(self.lane)
+        for _ in range(2):
+            for injury in self.injuries:
+                self.strike(injury, True)
         self.lane.heal()
+        unhealed = [injury.name for injury in self.injuries if not injury.is_healed]
+        assert not unhealed, f"cannot heal {unhealed}: {self.lane.notes}"
 
     def settle(self):
         self.reach_points()
@@ -176,8 +179,8 @@ class Round:
         steps = [{"id": "src", "tool": "fetch"}, {"id": "size", "tool": "metadata", "needs": ["src"]},
                  {"id": "nap", "tool": "sleep", "needs": [], "params": {"seconds": 1}, "queue": "odd"}]
         self.canaries += 1
-        job = Job(f"s{self.seed}r{self.number}-more-{self.canaries}", "more", {"pipeline": {"steps": steps}, "images": self.lane.some_pictures(4)},
-                  {"succeeded", "failed", "partial"})      # runners are killed meanwhile
+        body = {"pipeline": {"steps": steps}, "images": self.lane.some_pictures(4)}
+        job = Job(f"s{self.seed}r{self.number}-more-{self.canaries}", "more", body, {"succeeded", "failed", "partial"})
         point.provoke(self.lane)
         self.jobs.append(job)
         self.accounts.keys[job.key] = job
@@ -210,7 +213,8 @@ class Round:
         accounts = Accounts(self.lane, jobs, [])
         if not problems and not wait_until(accounts.all_ended, CANARY_S):
             states = accounts.look()
-            problems.append(f"workers that consume no more: { {job.key: states.get(job.key) for job in jobs if states.get(job.key) != 'succeeded'} }")
+            late = {job.key: states.get(job.key) for job in jobs if states.get(job.key) != "succeeded"}
+            problems.append(f"workers that consume no more: {late}")
         self.canary_s = time.monotonic() - begin
         return problems
 

@@ -46,9 +46,12 @@ class Service:
         self.port = ask("port")
         self.process = None
 
-    def start(self):
+    def launch(self):
         self.process = subprocess.Popen(self.command(), start_new_session=True, preexec_fn=die_with_us,
                                         env={**os.environ, "PRIVATE_PDEATHSIG": "QUIT"})
+
+    def start(self):
+        self.launch()
         ask(self.waits, self.port)
         return self
 

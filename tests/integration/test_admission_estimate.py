@@ -66,13 +66,13 @@ SMALL = '{"width":250}'
 FILES = ["base.jpg", "progressive.jpg", "turned.jpg", "plain.png", "passes.png", "alpha.png", "wide.tif", "lossy.webp",
          "exact.webp", "one.gif"]
 CASES = [(tool, params, name) for name in FILES for tool, params in (
-    ("rotate", '{"angle":90,"format":"png"}'), ("convert", '{"format":"tiff"}'), ("phash", "{}"))] + [
+    ("rotate", '{"angle":90,"format":"jpeg"}'), ("convert", '{"format":"jpeg"}'), ("phash", "{}"))] + [
     ("thumbnail", SMALL, "progressive.jpg"), ("thumbnail", SMALL, "alpha.png"), ("stats", "{}", "lossy.webp"),
-    ("stats", "{}", "wide.tif"), ("resize", '{"width":2000}', "base.jpg"), ("resize", '{"width":2000}', "one.gif"),
-    ("thumbnail", '{"sizes":[{"width":250},{"width":1600}]}', "base.jpg"), ("rotate", '{"angle":45}', "base.jpg"),
-    ("resize", '{"width":2000,"kernel":"nearest"}', "plain.png"), ("resize", '{"width":6000,"enlarge":true}', "turned.jpg"),
-    ("enhance", '{"effect":"blur","format":"png"}', "alpha.png"), ("enhance", '{"effect":"edge"}', "wide.tif"),
-    ("draw", '{"boxes":[],"format":"png"}', "base.jpg"), ("convert", '{"format":"jpeg"}', "plain.png"),
+    ("stats", "{}", "wide.tif"), ("resize", '{"width":2000}', "base.jpg"), ("resize", '{"width":2000,"format":"jpeg"}', "one.gif"),
+    ("thumbnail", '{"sizes":[{"width":250},{"width":1600}]}', "base.jpg"), ("rotate", '{"angle":45,"format":"jpeg"}', "base.jpg"),
+    ("resize", '{"width":2000,"kernel":"nearest","format":"jpeg"}', "plain.png"), ("resize", '{"width":6000,"enlarge":true,"format":"jpeg"}', "turned.jpg"),
+    ("enhance", '{"effect":"blur","format":"jpeg"}', "alpha.png"), ("enhance", '{"effect":"edge","format":"jpeg"}', "wide.tif"),
+    ("draw", '{"boxes":[],"format":"jpeg"}', "base.jpg"), ("convert", '{"format":"jpeg"}', "plain.png"),
     ("convert", '{"format":"jpeg","quality":95}', "plain.png"), ("convert", '{"format":"webp"}', "plain.png"),
     ("convert", '{"format":"webp"}', "alpha.png"), ("smartcrop", '{"width":500,"height":300}', "plain.png")]
 

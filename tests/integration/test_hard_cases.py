@@ -296,7 +296,8 @@ def test_a_wide_join_that_no_dispatcher_tells_its_inputs_waits_and_is_not_charge
     dispatcher = fleet.start_dispatcher()
     link = Link("the worker's way to the dispatcher", dispatcher.url.rsplit(":", 1)[1])
     try:
-        worker = fleet.start_worker("io=1", env={"PIXELFLEET_DISPATCHER_URL": f"http://127.0.0.1:{link.port}", "PIXELFLEET_LOG_LEVEL": "debug"})
+        worker = fleet.start_worker("io=1", env={"PIXELFLEET_DISPATCHER_URL": f"http://127.0.0.1:{link.port}",
+                                                 "PIXELFLEET_LOG_LEVEL": "debug"})
         job = fleet.submit([{"id": "a", "tool": "noop", "queue": "nobody"},
                             {"id": "sum", "tool": "aggregate", "needs": ["a"], "retry": {"max_attempts": 1}}], names(100))
         link.refuse()
@@ -307,3 +308,13 @@ def test_a_wide_join_that_no_dispatcher_tells_its_inputs_waits_and_is_not_charge
         assert rows(fleet, "attempt") == 0
     finally:
         link.close()
+
+
+def test_what_a_dead_worker_held_and_is_no_task_is_listed_with_the_refused(fleet):
+    fleet.settings["PIXELFLEET_DEAD_AFTER_MS"] = 1000
+    fleet.start_dispatcher()
+    fleet.redis.sadd("pixelfleet:workers", "gone")
+    fleet.redis.rpush("pixelfleet:running:gone", "no task at all")
+    letter = wait_for(fleet.refused, what="a letter")[0]
+    assert letter["raw"] == "no task at all" and letter["worker"] == "gone"
+    assert fleet.held() == 0

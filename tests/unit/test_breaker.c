@@ -310,12 +310,13 @@ TEST(breaker_json_is_readable_and_read_back)
 
 TEST(breaker_reads_nothing_that_is_none)
 {
+#define TIMES "\"since\":\"2026-01-01T00:00:00Z\",\"next_probe\":\"2026-01-01T00:00:00Z\""
 	static const char *const bad[] = {
 		"{}", "[]",
-		"{\"backend\":\"a b\",\"state\":\"open\",\"since\":\"2026-01-01T00:00:00Z\",\"next_probe\":\"2026-01-01T00:00:00Z\",\"opening\":\"0123456789abcdef\"}",
-		"{\"backend\":\"a\",\"state\":\"ajar\",\"since\":\"2026-01-01T00:00:00Z\",\"next_probe\":\"2026-01-01T00:00:00Z\",\"opening\":\"0123456789abcdef\"}",
+		"{\"backend\":\"a b\",\"state\":\"open\"," TIMES ",\"opening\":\"0123456789abcdef\"}",
+		"{\"backend\":\"a\",\"state\":\"ajar\"," TIMES ",\"opening\":\"0123456789abcdef\"}",
 		"{\"backend\":\"a\",\"state\":\"open\",\"since\":\"now\",\"next_probe\":\"2026-01-01T00:00:00Z\",\"opening\":\"0123456789abcdef\"}",
-		"{\"backend\":\"a\",\"state\":\"open\",\"since\":\"2026-01-01T00:00:00Z\",\"next_probe\":\"2026-01-01T00:00:00Z\",\"opening\":\"0123\"}",
+		"{\"backend\":\"a\",\"state\":\"open\"," TIMES ",\"opening\":\"0123\"}",
 	};
 	struct breaker k;
 
