@@ -137,7 +137,7 @@ void head_read(struct head *ret, struct MHD_Connection *conn, const struct head_
 	MHD_get_connection_values_n(conn, MHD_HEADER_KIND, take_header, &r);
 	/* Nothing but the empty line comes after; a line that is only a colon was taken for it. */
 	size = MHD_get_connection_info(conn, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE)->header_size;
-	if (r.next && r.next + 2 != line->method + size)
+	if (r.next && (r.next + 2 != line->method + size || r.next[0] || r.next[1]))
 		bad(ret, "a header line without a name, or with a NUL in it");
 	if (r.lengths && r.encodings)
 		bad(ret, "Content-Length and Transfer-Encoding in one request");

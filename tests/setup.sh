@@ -12,7 +12,7 @@ export PATH="$PATH:/usr/local/sbin:/usr/sbin:/sbin"
 build='build-essential pkgconf libhiredis-dev libjansson-dev libcurl4-openssl-dev libvips-dev libpq-dev
 	libsodium-dev libmicrohttpd-dev libseccomp-dev'
 demo="$build libvips-tools redis-server redis-tools postgresql mate-backgrounds curl"
-test="$demo libcmocka-dev python3 python3-pytest python3-redis python3-psycopg2 gcovr shellcheck debootstrap systemd-container"
+test="$demo libcmocka-dev python3 python3-pytest python3-pytest-xdist python3-redis python3-psycopg2 gcovr shellcheck debootstrap systemd-container"
 fuzz="$build clang libclang-rt-dev llvm"
 
 profile=${1:-build}

@@ -1,14 +1,16 @@
 # make test          all of it, in sub-makes, and at the end each runner's own totals
 # make unit          unit tests under ASan and UBSan         K=WORD: those with WORD in their name
 # make threads       the threaded ones under TSan
-# make integration   pytest on the built programs            K=EXPR: as pytest -k, MODE=san: sanitized programs
+# make integration   pytest on the built programs            K=EXPR: as pytest -k, LANES=3, MODE=san: sanitized programs
 # make replay        the fuzzers' corpora, under ASan and UBSan
 # make fuzz          the fuzzers, FUZZ_S seconds each, with clang      K=WORD: those with WORD in their name
 # make test-faults   jobs while everything around them breaks   ROUNDS=200 SEED= LANES=3 ROUND=17 LIST=1: tests/faults/faults.py
 # make test-systemd  the units on a real systemd in a container: scaling, a reboot, watchdogs, under 5,000 jobs (as root)
 # make check-style   lint, and every header compiles alone
 
-PYTEST := /usr/bin/python3 -B -m pytest -p no:cacheprovider -rfEs
+# Most of an integration test is waiting: LANES files of them at a time, each lane with its own Redis and PostgreSQL.
+LANES  ?= 3
+PYTEST := /usr/bin/python3 -B -m pytest -p no:cacheprovider -rfEs -n $(LANES) --dist loadfile
 # With address randomisation of 32 bits GCC's ThreadSanitizer cannot place its shadow.
 SETARCH = $(shell setarch -R true 2>/dev/null && echo setarch -R)
 SAN_ENV := ASAN_OPTIONS=detect_leaks=1:strict_string_checks=1:detect_stack_use_after_return=1 \

@@ -6,6 +6,7 @@
 #include "log.h"
 
 #include <arpa/inet.h>
+#include <errno.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <stdlib.h>
@@ -199,6 +200,8 @@ static const char *check_answer(const char *at, const char *end, size_t n, const
 		next += strtoul(length + 18, NULL, 10);
 	if (next >= end || !closes || closes > body)
 		return min_of(next, end);
+	if (!length || length > body)
+		return end;             /* the body ends with the connection */
 	/* Its own refusals libmicrohttpd sometimes begins twice. */
 	must(status >= 400 && memmem(next, (size_t)(end - next), "HTTP/1.1 2", 10) == NULL);
 	return end;
@@ -219,13 +222,29 @@ static void check_answers(const struct buf *heard, const struct asked *a)
 
 /* ---- in between ---- */
 
-static int dial(void)
+/* Each time from another address of loopback: the ports of one would run out. -1: that one has just been used. */
+static int try_dial(void)
 {
+	static uint32_t calls;
+	struct sockaddr_in from = { .sin_family = AF_INET, .sin_addr.s_addr = htonl((127u << 24) + 0x10001 + calls++ % 60000) };
 	struct sockaddr_in sa = { .sin_family = AF_INET, .sin_port = htons((uint16_t)http_port(server)),
 		.sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
 	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
-	must(fd >= 0 && connect(fd, (void *)&sa, sizeof sa) == 0);
+	must(fd >= 0 && bind(fd, (void *)&from, sizeof from) == 0);
+	if (connect(fd, (void *)&sa, sizeof sa) == 0)
+		return fd;
+	must(errno == EADDRNOTAVAIL || errno == EINTR);
+	close(fd);
+	return -1;
+}
+
+static int dial(void)
+{
+	int fd;
+
+	while ((fd = try_dial()) < 0)
+		;
 	return fd;
 }
 

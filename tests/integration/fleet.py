@@ -206,6 +206,11 @@ class Fleet:
     def dead(self, queue):
         return [json.loads(letter) for letter in self.redis.lrange(f"pixelfleet:dlq:{queue}", 0, -1)]
 
+    def letters(self, queue, n=1, timeout=20):
+        """At least n dead letters: they are listed a moment after the commit that ended their job."""
+        wait_for(lambda: len(self.dead(queue)) >= n, timeout, lambda: f"{n} dead letters of {queue}, there are {len(self.dead(queue))}")
+        return self.dead(queue)
+
     # -- HTTP
 
     def http(self, method, path, body=None, headers=None, check=True, dispatcher=None, timeout=30):

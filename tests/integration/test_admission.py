@@ -71,7 +71,7 @@ def test_over_the_budget_of_a_task_it_is_a_dead_letter_with_the_numbers(fleet):
     start(fleet, "image=1,io=1", PIXELFLEET_TASK_MEMORY_MB=20)
     job = fleet.submit(ROTATE, [large(fleet, "large.png")])
     assert fleet.wait_end(job) == "failed"
-    letter, = fleet.dead("image")
+    letter, = fleet.letters("image")
     message = letter["error"]["message"] if isinstance(letter["error"], dict) else letter["error"]
     found = re.search(r"the picture has 1700 x 1700 x 1 page x 3 bands = 8670000 bytes decoded, which takes (\d+) bytes in this "
                       r"step; a task may have 20971520 \(PIXELFLEET_TASK_MEMORY_MB=20\)", message)
@@ -87,7 +87,7 @@ def test_a_small_worker_lets_a_task_have_all_that_it_has(fleet):
     assert heartbeat(fleet)["memory"]["task"] == 48 * MIB
     job = fleet.submit(ROTATE, [large(fleet, "huge.png", 4000)])
     assert fleet.wait_end(job, 60) == "failed"
-    assert "PIXELFLEET_WORKER_MEMORY_MB=48" in json.dumps(fleet.dead("image"))
+    assert "PIXELFLEET_WORKER_MEMORY_MB=48" in json.dumps(fleet.letters("image"))
 
 
 def test_a_killed_runner_gives_its_memory_to_the_one_that_waits(fleet):

@@ -87,4 +87,5 @@ def test_private_addresses_are_refused_unless_allowed(running, receiver):
     job = running.submit([{"id": "a", "tool": "callback", "params": {"url": receiver.url}}], names(1))
     assert running.wait_end(job) == "failed"
     assert not receiver.seen
-    assert "127.0.0.1" in running.dead("io")[0]["error"]["message"]
+    letter = running.letters("io")[0]
+    assert "127.0.0.1" in letter["error"]["message"]

@@ -57,8 +57,8 @@ def test_a_failing_branch_with_continue_ends_partial_with_exactly_the_right_rows
                              WHERE job = s.job AND step = 'right' AND item = 7)
                          FROM pixelfleet.step_view s WHERE job = %s AND state = 'skipped'""", job)
     assert row == [("need_failed", True)]
-    assert [letter["error"]["message"] for letter in running.dead("io")] == ["the seventh is cursed"]
-    assert running.held() == 0
+    assert [letter["error"]["message"] for letter in running.letters("io")] == ["the seventh is cursed"]
+    wait_for(lambda: running.held() == 0, what="nothing is left in Redis")
 
 
 def test_a_failing_branch_with_fail_fast_ends_failed_and_leaves_nothing_queued(running):

@@ -84,8 +84,9 @@ def check(fleet, job):
 
 def check_letters(fleet, states):
     """Every failed step of the last job has its dead letter, and nothing else has."""
-    letters = collections.Counter((letter["item"], letter["step"]) for queue in ("image", "io") for letter in fleet.dead(queue))
     failed = {(item, name) for item, steps in states.items() for name, state in steps.items() if state == "failed"}
+    wait_for(lambda: sum(len(fleet.dead(queue)) for queue in ("image", "io")) >= len(failed), what="the last letter")
+    letters = collections.Counter((letter["item"], letter["step"]) for queue in ("image", "io") for letter in fleet.dead(queue))
     assert set(letters) == failed
     assert max(letters.values()) == 1
 

@@ -349,7 +349,7 @@ def test_no_token_is_ever_in_a_log_or_an_answer(fleet):
             assert answer.status == 400, answer
             said.append(str(answer.body).encode())
     letters = [{key: value for key, value in letter.items() if key not in ("task", "submission")}
-               for letter in fleet.dead("io") + fleet.refused()]
+               for letter in fleet.letters("io") + fleet.refused()]
     assert letters
     said += [fleet.http("GET", "/metrics", headers=auth).body, str(letters).encode()]
     said += [program.log.read_bytes() for program in fleet.programs]

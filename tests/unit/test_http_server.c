@@ -1,5 +1,6 @@
 #include "test.h"
 
+#include "breaker.h"
 #include "http.h"
 #include "uuid.h"
 
@@ -28,6 +29,7 @@ static void up(struct fixture *f)
 
 	memset(f, 0, sizeof *f);
 	assert_int_equal(conf_load(&f->d.conf, env, &err), 0);
+	f->d.breakers = breakers_new(f->d.conf.breaker_patience_s, f->d.conf.breaker_probe_s);
 	f->d.ledger = ledger_start(&f->d);
 	assert_int_equal(http_start(&f->d, &f->http, &err), 0);
 }
@@ -36,6 +38,7 @@ static void down(struct fixture *f)
 {
 	http_stop(f->http);
 	ledger_stop(f->d.ledger);
+	breakers_free(f->d.breakers);
 	conf_done(&f->d.conf);
 }
 
