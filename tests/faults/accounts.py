@@ -221,6 +221,8 @@ class Accounts:
 class Health:
     """Of the processes, after a round."""
 
+    # A slot whose idle runner was killed waits for it when it gets its next task: image=2, infer=1.
+    RUNNERS = 3
     # Idle connections are kept: of each thread of a worker to each dispatcher and receiver.
     MORE = {"socket": 50, "anon_inode": 4, "others": 4}
 
@@ -244,7 +246,7 @@ class Health:
 
     def check_survivor(self, slot):
         pid = slot.program.pid
-        if not wait_until(lambda: not self.zombies(pid), 5):
+        if not wait_until(lambda: len(self.zombies(pid)) <= self.RUNNERS, 5):
             self.problems.append(f"{slot.name} has zombies: {self.zombies(pid)}")
         if not slot.program.fds:
             slot.program.fds = self.descriptors(pid)

@@ -95,9 +95,9 @@ def exhausted(rng, _lane):
 
 
 def sleepy(rng, _lane):
-    steps = [{"id": "nap", "tool": "sleep", "params": {"seconds": round(rng.uniform(0.1, 3.0), 2)}, "queue": rng.choice(["io", "odd"])},
-             noop(rng, "up", "nap")]
-    return {"pipeline": {"steps": steps}, "images": names(rng.choice([1, 3, 8]))}, GOOD
+    nap = {"id": "nap", "tool": "sleep", "params": {"seconds": round(rng.uniform(0.1, 2.5), 2)}, "queue": rng.choice(["io", "io", "odd"])}
+    steps = [nap, noop(rng, "up", "nap")]
+    return {"pipeline": {"steps": steps}, "images": names(rng.choice([1, 2, 3]))}, GOOD
 
 
 def pictures(rng, lane):
