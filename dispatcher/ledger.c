@@ -93,34 +93,43 @@ static struct op *push_owed_op(const char *job)
 
 /* No partition for these ids: housekeeping makes them ahead, but its database may have been away, and the clock that
  * made the ids another one's. The time of an id is its first 48 bits; 24 of them are a matter of hours. */
-static bool made_partitions(struct ledger *l, struct op **ops, size_t n)
+static int make_partitions(struct ledger *l, struct op **ops, size_t n, struct err *err)
 {
 	const char *last = "";
-	struct err err;
 
-	if (strcmp(l->pg.sqlstate, "23514") != 0)
-		return false;
 	for (size_t k = 0; k < n; k++) {
 		if (ops[k]->kind != OP_ACCEPT || strncmp(ops[k]->job, last, 6) == 0)
 			continue;
 		last = ops[k]->job;
-		if (pg_query(&l->pg, NULL, &err, "SELECT make_partitions(to_timestamp(('x' || left(replace($1, '-', ''), 12))::bit(48)::bigint / 1000.0))",
+		if (pg_query(&l->pg, NULL, err, "SELECT make_partitions(to_timestamp(('x' || left(replace($1, '-', ''), 12))::bit(48)::bigint / 1000.0))",
 				PG_VALUES(last)) < 0)
-			return false;
+			return -1;
 	}
-	return *last != '\0';
+	return 0;
+}
+
+/* Whether to try again now. When not, *err says what is in the way. */
+static bool may_replay(struct ledger *l, struct op **ops, size_t n, int tries, bool *made, struct err *err)
+{
+	if (tries < REPLAYS_MAX && is_conflict(&l->pg))
+		return true;
+	if (*made || strcmp(l->pg.sqlstate, "23514") != 0)
+		return false;
+	*made = true;
+	return make_partitions(l, ops, n, err) == 0;
 }
 
 static void decide(struct ledger *l, struct op **ops, size_t n, struct op **more)
 {
 	struct err err = { 0 };
+	bool made = false;
 
 	for (int tries = 0;; tries++) {
 		l->pg.sqlstate[0] = '\0';
 		if (batch_run(l->d, &l->pg, &l->redis, ops, n, more, &err) == 0)
 			return;
 		metric_add(METRIC_LEDGER_FAILURES, 1);
-		if (tries < REPLAYS_MAX && (is_conflict(&l->pg) || (tries == 0 && made_partitions(l, ops, n)))) {
+		if (may_replay(l, ops, n, tries, &made, &err)) {
 			log_info("ledger.replay", "ops=%zu error=%s", n, log_quote(err.msg));
 			continue;
 		}

@@ -130,7 +130,7 @@ class Accounts:
         ids = list(self.ids.values())
         for row in self.sql("""
                 SELECT j.client_id, s.ordinal, s.deaths, count(a.*) FROM pixelfleet.step s JOIN pixelfleet.job j ON j.id = s.job
-                LEFT JOIN pixelfleet.attempt a ON a.job = s.job AND a.ordinal = s.ordinal AND a.kind = 'death'
+                LEFT JOIN pixelfleet.attempt a ON a.job = s.job AND a.ordinal = s.ordinal AND (a.kind = 'death' OR a.signal IS NOT NULL)
                 WHERE s.job = ANY(%s::uuid[]) GROUP BY 1, 2, 3 HAVING s.deaths <> count(a.*)""", ids)[:3]:
             self.say("deaths were charged twice: job, ordinal, charged, real: " + str(row))
         excused = {name for name in map(self.name_of, self.lane.excused) if name}

@@ -105,7 +105,10 @@ class EndPostgres(OfPostgres):
     def inject(self, lane):
         self.process(lane)
         lane.wake_servers()
-        lane.services.postgres.stop(self.settings["how"])
+        try:
+            lane.services.postgres.stop(self.settings["how"])
+        except subprocess.TimeoutExpired:       # a session that cannot say goodbye to a stalled client: as an operator would
+            lane.services.postgres.stop(signal.SIGQUIT)
         lane.counts[f"PostgreSQL {self.settings['called']} stop"] += 1
 
     def heal(self, lane):

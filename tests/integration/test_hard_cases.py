@@ -202,6 +202,7 @@ def test_a_database_that_only_reads_for_a_while_refuses_nobody(running):
 
 def test_a_letter_that_waits_to_run_again_is_not_listed_too_after_a_loss(fleet):
     dispatcher = fleet.start_dispatcher()
+    dispatcher.wait_logged(r"ev=rebuild\.done lost=1 found=0 ")
     job = fleet.submit({"on_failure": "continue", "steps": [{"id": "a", "tool": "fail"}]}, names(2))
     tell(fleet, report(job, 0, kind="reject"), report(job, 1, kind="reject"))
     wait_for(lambda: len(fleet.dead("io")) == 2, what="two letters")
