@@ -11,6 +11,7 @@
 #include <sodium.h>
 
 #define COLUMNS_MAX 16
+#define ROWS_MAX    10000       /* of one statement: a cancel of the largest job takes many short ones, not a long one that is given up */
 
 /* Arrays for unnest(), a column each. */
 struct table {
@@ -32,17 +33,36 @@ static void table_done(struct table *t)
 		buf_free(&t->columns[k]);
 }
 
+static int make_room(struct pg *pg, struct err *err)
+{
+	return pg_is_full(pg) ? pg_wait(pg, NULL, err) : 0;
+}
+
 static int table_send(struct table *t, struct pg *pg, const char *sql, struct err *err)
 {
 	const char *values[COLUMNS_MAX];
 
 	if (!t->rows)
 		return 0;
+	if (make_room(pg, err) < 0)
+		return -1;
 	for (int k = 0; k < t->n; k++) {
 		pg_array_end(&t->columns[k]);
 		values[k] = t->columns[k].text;
 	}
 	return pg_send(pg, err, sql, t->n, values);
+}
+
+/* Before the next row: when there are many already, they go, and are waited for. */
+static int table_step(struct table *t, struct pg *pg, const char *sql, struct err *err)
+{
+	if (t->rows < ROWS_MAX)
+		return 0;
+	if (table_send(t, pg, sql, err) < 0 || pg_wait(pg, NULL, err) < 0)
+		return -1;
+	t->rows = 0;
+	table_begin(t, t->n);
+	return 0;
 }
 
 static void seconds_text(double s, char *text, size_t size)
@@ -52,15 +72,24 @@ static void seconds_text(double s, char *text, size_t size)
 
 typedef void (*inst_fn)(struct table *t, struct wjob *j, struct inst *i);
 
-static void each_dirty(struct work *w, struct table *t, inst_fn fn)
+/* What fn adds to the columns for each instance that has changed. */
+static int send_dirty(struct pg *pg, struct work *w, int columns, inst_fn fn, const char *sql, struct err *err)
 {
+	scoped(table_done) struct table t = { 0 };
+
+	table_begin(&t, columns);
 	for (size_t k = 0; k < w->njobs; k++) {
 		struct wjob *j = w->jobs[k];
 
-		for (size_t s = 0; s < j->nslots; s++)
-			if (j->slots[s] && (j->slots[s]->dirty || j->slots[s]->is_new))
-				fn(t, j, j->slots[s]);
+		for (size_t s = 0; s < j->nslots; s++) {
+			if (!j->slots[s] || (!j->slots[s]->dirty && !j->slots[s]->is_new))
+				continue;
+			if (table_step(&t, pg, sql, err) < 0)
+				return -1;
+			fn(&t, j, j->slots[s]);
+		}
 	}
+	return table_send(&t, pg, sql, err);
 }
 
 /* ---- rows ---- */
@@ -173,16 +202,10 @@ static void add_step(struct table *t, struct wjob *j, struct inst *i)
 
 static int send_steps(struct pg *pg, struct work *w, struct err *err)
 {
-	scoped(table_done) struct table fresh = { 0 }, old = { 0 };
-
-	table_begin(&fresh, 7);
-	each_dirty(w, &fresh, add_new_step);
-	if (table_send(&fresh, pg, "INSERT INTO step (job, ordinal, state, reason, waiting_on, missing, skipped_by) "
+	if (send_dirty(pg, w, 7, add_new_step, "INSERT INTO step (job, ordinal, state, reason, waiting_on, missing, skipped_by) "
 			"SELECT * FROM unnest($1::uuid[], $2::int[], $3::step_state[], $4::skip_reason[], $5::int[], $6::int[], $7::int[])", err) < 0)
 		return -1;
-	table_begin(&old, 12);
-	each_dirty(w, &old, add_step);
-	return table_send(&old, pg, "UPDATE step s SET state = u.state, reason = u.reason, attempt = u.attempt, deaths = u.deaths, "
+	return send_dirty(pg, w, 12, add_step, "UPDATE step s SET state = u.state, reason = u.reason, attempt = u.attempt, deaths = u.deaths, "
 		"waiting_on = u.waiting_on, missing = u.missing, skipped_by = u.skipped_by, ms = coalesce(u.ms, s.ms), "
 		"artifacts = coalesce(u.artifacts, s.artifacts), data = coalesce(u.data, s.data), changed_at = clock_timestamp() "
 		"FROM unnest($1::uuid[], $2::int[], $3::step_state[], $4::skip_reason[], $5::smallint[], $6::smallint[], $7::int[], $8::int[], "
@@ -224,16 +247,10 @@ static void add_dropped_retry(struct table *t, struct wjob *j, struct inst *i)
 
 static int send_retries(struct pg *pg, struct work *w, struct err *err)
 {
-	scoped(table_done) struct table set = { 0 }, drop = { 0 };
-
-	table_begin(&drop, 2);
-	each_dirty(w, &drop, add_dropped_retry);
-	if (table_send(&drop, pg, "DELETE FROM retry r USING unnest($1::uuid[], $2::int[]) u(job, ordinal) "
+	if (send_dirty(pg, w, 2, add_dropped_retry, "DELETE FROM retry r USING unnest($1::uuid[], $2::int[]) u(job, ordinal) "
 			"WHERE r.job = u.job AND r.ordinal = u.ordinal", err) < 0)
 		return -1;
-	table_begin(&set, 6);
-	each_dirty(w, &set, add_retry);
-	return table_send(&set, pg, "INSERT INTO retry (job, ordinal, due_at, backend, reason, queue) SELECT job, ordinal, "
+	return send_dirty(pg, w, 6, add_retry, "INSERT INTO retry (job, ordinal, due_at, backend, reason, queue) SELECT job, ordinal, "
 		"clock_timestamp() + seconds * interval '1 second', backend, reason, queue "
 		"FROM unnest($1::uuid[], $2::int[], $3::float8[], $4::text[], $5::text[], $6::text[]) u(job, ordinal, seconds, backend, reason, queue) "
 		"ON CONFLICT (job, ordinal) DO UPDATE SET due_at = excluded.due_at, backend = excluded.backend, reason = excluded.reason, "
@@ -253,11 +270,7 @@ static void add_pass(struct table *t, struct wjob *j, struct inst *i)
 /* A statement of its own: of most batches there is nothing to say. */
 static int send_passes(struct pg *pg, struct work *w, struct err *err)
 {
-	scoped(table_done) struct table t = { 0 };
-
-	table_begin(&t, 3);
-	each_dirty(w, &t, add_pass);
-	return table_send(&t, pg, "UPDATE step s SET pass = u.pass FROM unnest($1::uuid[], $2::int[], $3::smallint[]) u(job, ordinal, pass) "
+	return send_dirty(pg, w, 3, add_pass, "UPDATE step s SET pass = u.pass FROM unnest($1::uuid[], $2::int[], $3::smallint[]) u(job, ordinal, pass) "
 		"WHERE s.job = u.job AND s.ordinal = u.ordinal", err);
 }
 
@@ -285,16 +298,10 @@ static void add_revived(struct table *t, struct wjob *j, struct inst *i)
 
 static int send_dead(struct pg *pg, struct work *w, struct err *err)
 {
-	scoped(table_done) struct table dead = { 0 }, revived = { 0 };
-
-	table_begin(&revived, 2);
-	each_dirty(w, &revived, add_revived);
-	if (table_send(&revived, pg, "DELETE FROM dead_letter l USING unnest($1::uuid[], $2::int[]) u(job, ordinal) "
+	if (send_dirty(pg, w, 2, add_revived, "DELETE FROM dead_letter l USING unnest($1::uuid[], $2::int[]) u(job, ordinal) "
 			"WHERE l.job = u.job AND l.ordinal = u.ordinal", err) < 0)
 		return -1;
-	table_begin(&dead, 6);
-	each_dirty(w, &dead, add_dead);
-	return table_send(&dead, pg, "INSERT INTO dead_letter (job, ordinal, queue, attempt, kind, message) "
+	return send_dirty(pg, w, 6, add_dead, "INSERT INTO dead_letter (job, ordinal, queue, attempt, kind, message) "
 		"SELECT * FROM unnest($1::uuid[], $2::int[], $3::text[], $4::smallint[], $5::text[], $6::text[]) "
 		"ON CONFLICT (job, ordinal) DO UPDATE SET attempt = excluded.attempt, kind = excluded.kind, message = excluded.message, "
 		"failed_at = excluded.failed_at, discarded_at = NULL", err);
@@ -323,11 +330,7 @@ static void add_artifacts(struct table *t, struct wjob *j, struct inst *i)
 
 static int send_artifacts(struct pg *pg, struct work *w, struct err *err)
 {
-	scoped(table_done) struct table t = { 0 };
-
-	table_begin(&t, 8);
-	each_dirty(w, &t, add_artifacts);
-	return table_send(&t, pg, "INSERT INTO artifact (job, ordinal, name, digest, media_type, bytes, width, height) "
+	return send_dirty(pg, w, 8, add_artifacts, "INSERT INTO artifact (job, ordinal, name, digest, media_type, bytes, width, height) "
 		"SELECT job, ordinal, name, digest, media_type, bytes, nullif(width, 0), nullif(height, 0) FROM unnest($1::uuid[], $2::int[], "
 		"$3::text[], $4::bytea[], $5::text[], $6::bigint[], $7::int[], $8::int[]) u(job, ordinal, name, digest, media_type, bytes, width, height) "
 		"ON CONFLICT DO NOTHING", err);
@@ -412,6 +415,8 @@ static int send_letter_changes(struct pg *pg, struct op **ops, size_t n, struct 
 
 		if (op->status != OP_ACCEPTED)
 			continue;
+		if (make_room(pg, err) < 0)
+			return -1;
 		if (op->kind == OP_DISCARD && pg_send(pg, err, "UPDATE dead_letter SET discarded_at = now() WHERE job = $1::uuid AND ordinal = $2::int",
 				PG_VALUES(op->job, ordinal)) < 0)
 			return -1;
@@ -424,6 +429,7 @@ static int send_letter_changes(struct pg *pg, struct op **ops, size_t n, struct 
 
 static int send_backlog(struct dispatcher *d, struct pg *pg, struct work *w, struct err *err)
 {
+	static const char sql[] = "INSERT INTO backlog (queue, job, ordinal) SELECT * FROM unnest($1::text[], $2::uuid[], $3::int[])";
 	scoped(table_done) struct table t = { 0 };
 	size_t n;
 	scoped(free_p) struct push *list = work_pushes(w, &n);
@@ -435,14 +441,16 @@ static int send_backlog(struct dispatcher *d, struct pg *pg, struct work *w, str
 
 		if (queues_reserve(d->queues, queue_of(j, i->ordinal), j->high || i->probe))
 			continue;
+		if (table_step(&t, pg, sql, err) < 0)
+			return -1;
 		i->push = false;
+		metric_add(METRIC_BACKLOGGED, 1);
 		pg_array_text(&t.columns[0], queue_of(j, i->ordinal));
 		pg_array_word(&t.columns[1], j->id);
 		pg_array_int(&t.columns[2], i->ordinal);
 		t.rows++;
 	}
-	metric_add(METRIC_BACKLOGGED, t.rows);
-	return table_send(&t, pg, "INSERT INTO backlog (queue, job, ordinal) SELECT * FROM unnest($1::text[], $2::uuid[], $3::int[])", err);
+	return table_send(&t, pg, sql, err);
 }
 
 int write_all(struct dispatcher *d, struct pg *pg, struct work *w, struct op **ops, size_t n, struct err *err)
@@ -450,7 +458,7 @@ int write_all(struct dispatcher *d, struct pg *pg, struct work *w, struct op **o
 	if (send_new_jobs(pg, ops, n, w, err) < 0 || send_steps(pg, w, err) < 0 || send_jobs(pg, w, err) < 0 ||
 	    send_passes(pg, w, err) < 0 || send_retries(pg, w, err) < 0 || send_dead(pg, w, err) < 0 || send_artifacts(pg, w, err) < 0 ||
 	    send_attempts(pg, ops, n, err) < 0 || send_refused(pg, ops, n, err) < 0 || send_letter_changes(pg, ops, n, err) < 0 ||
-	    send_backlog(d, pg, w, err) < 0 || pg_send(pg, err, "COMMIT", PG_NONE) < 0) {
+	    send_backlog(d, pg, w, err) < 0 || make_room(pg, err) < 0 || pg_send(pg, err, "COMMIT", PG_NONE) < 0) {
 		pg_close(pg);           /* half a pipeline is under way */
 		return -1;
 	}

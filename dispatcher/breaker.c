@@ -325,6 +325,7 @@ void breakers_tick(struct breakers *b, int64_t now_ms)
 
 		if (k->state == BREAKER_OPEN && is_overdue(b, k, now_ms)) {
 			k->state = BREAKER_OVERDUE;
+			k->is_probing = false;          /* that of a cancelled job never comes back */
 			k->is_news = true;
 			log_warn("breaker.overdue", "backend=%s open_s=%lld why=%s", log_quote(k->name), (long long)(now_ms - k->since_ms) / 1000,
 				log_quote(k->why));
@@ -369,8 +370,10 @@ static void merge_same(struct breaker *k, const struct breaker *remote, int64_t 
 		k->is_news = true;
 		return;
 	}
-	if (remote->state == BREAKER_OVERDUE)
+	if (remote->state == BREAKER_OVERDUE) {
 		k->state = BREAKER_OVERDUE;
+		k->is_probing = false;
+	}
 	if (remote->probes < k->probes)
 		k->is_news = true;
 	if (remote->probes < k->probes || (remote->probes == k->probes && k->is_news))

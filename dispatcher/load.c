@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define WHOLE_ROWS 200000       /* of one query, or one job's */
+
 #define JOB_COLUMNS "id::text, definition, state, high, stopped_by, stop_reason, items, total, made, succeeded, failed, skipped, cancelled"
 
 static int read_job(struct pg *pg, struct wjob *j, const PGresult *r, int row, struct err *err)
@@ -91,21 +93,48 @@ static void read_inst(struct work *w, const PGresult *r, int row)
 
 #define STEP_COLUMNS "s.job::text, s.ordinal, s.state, s.reason, s.attempt, s.deaths, s.waiting_on, s.missing, s.skipped_by, s.pass"
 
+static void read_insts(struct work *w, const PGresult *r)
+{
+	for (int row = 0; row < PQntuples(r); row++)
+		read_inst(w, r, row);
+}
+
+/* Whole jobs, a few large ones at a time: no statement shall take long. */
+static int load_whole(struct pg *pg, struct work *w, struct err *err)
+{
+	for (size_t k = 0; k < w->nwants;) {
+		scoped(buf_free) struct buf ids = { 0 };
+		scoped(PQclear_p) PGresult *r = NULL;
+		int rows = 0;
+
+		pg_array_begin(&ids);
+		for (; k < w->nwants && rows < WHOLE_ROWS; k++) {
+			struct wjob *j = w->wants[k].job;
+
+			if (w->wants[k].ordinal >= 0 || j->loaded_all)
+				continue;
+			pg_array_word(&ids, j->id);
+			rows += j->made + 1;
+			j->loaded_all = true;
+		}
+		pg_array_end(&ids);
+		if (rows && pg_query(pg, &r, err, "SELECT " STEP_COLUMNS " FROM step s WHERE s.job = ANY($1::uuid[])", PG_VALUES(ids.text)) < 0)
+			return -1;
+		if (rows)
+			read_insts(w, r);
+	}
+	return 0;
+}
+
 int load_wants(struct pg *pg, struct work *w, struct err *err)
 {
-	scoped(buf_free) struct buf jobs = { 0 }, ordinals = { 0 }, whole = { 0 };
-	PGresult *r[2] = { NULL, NULL };
-	bool some = false, all = false;
+	scoped(buf_free) struct buf jobs = { 0 }, ordinals = { 0 };
+	scoped(PQclear_p) PGresult *r = NULL;
+	bool some = false;
 
-	pg_array_begin(&jobs), pg_array_begin(&ordinals), pg_array_begin(&whole);
-	for (size_t k = 0; k < w->nwants; k++) {
-		struct want *want = &w->wants[k];
-
-		if (want->ordinal < 0 && !want->job->loaded_all) {
-			pg_array_word(&whole, want->job->id);
-			want->job->loaded_all = all = true;
-		}
-	}
+	if (load_whole(pg, w, err) < 0)
+		return -1;
+	pg_array_begin(&jobs), pg_array_begin(&ordinals);
 	for (size_t k = 0; k < w->nwants; k++) {
 		struct want *want = &w->wants[k];
 
@@ -115,20 +144,14 @@ int load_wants(struct pg *pg, struct work *w, struct err *err)
 			some = true;
 		}
 	}
-	pg_array_end(&jobs), pg_array_end(&ordinals), pg_array_end(&whole);
+	pg_array_end(&jobs), pg_array_end(&ordinals);
 	w->nwants = 0;
-	if (some && pg_query(pg, &r[0], err, "SELECT " STEP_COLUMNS " FROM unnest($1::uuid[], $2::int[]) u(job, ordinal) "
+	if (!some)
+		return 0;
+	if (pg_query(pg, &r, err, "SELECT " STEP_COLUMNS " FROM unnest($1::uuid[], $2::int[]) u(job, ordinal) "
 			"JOIN step s ON s.job = u.job AND s.ordinal = u.ordinal", PG_VALUES(jobs.text, ordinals.text)) < 0)
 		return -1;
-	if (all && pg_query(pg, &r[1], err, "SELECT " STEP_COLUMNS " FROM step s WHERE s.job = ANY($1::uuid[])", PG_VALUES(whole.text)) < 0) {
-		PQclear(r[0]);
-		return -1;
-	}
-	for (int k = 0; k < 2; k++) {
-		for (int row = 0; r[k] && row < PQntuples(r[k]); row++)
-			read_inst(w, r[k], row);
-		PQclear(r[k]);
-	}
+	read_insts(w, r);
 	return 0;
 }
 

@@ -69,10 +69,10 @@ const char *log_quote(const char *s)
 			*p++ = '\\', *p++ = (char)c;
 		else if (c == '\n')
 			*p++ = '\\', *p++ = 'n';
-		else if (n > 1)
+		else if (n > 1 && !(c == 0xc2 && (unsigned char)s[1] < 0xa0))
 			p = mempcpy(p, s, n);
-		else
-			*p++ = n == 0 ? '?' : c < 0x20 || c == 0x7f ? ' ' : (char)c;
+		else                            /* U+0080 to U+009F command terminals, too */
+			*p++ = n != 1 ? '?' : c < 0x20 || c == 0x7f ? ' ' : (char)c;
 		s += max_of(n, (size_t)1);
 	}
 	if (*s)

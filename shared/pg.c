@@ -214,6 +214,11 @@ int pg_query(struct pg *pg, PGresult **ret, struct err *err, const char *sql, in
 	return collect(pg, ret, err);
 }
 
+bool pg_is_full(const struct pg *pg)
+{
+	return pg->nsent == countof(pg->sent_prepare);
+}
+
 int pg_send(struct pg *pg, struct err *err, const char *sql, int n, const char *const *values)
 {
 	char name[16];
@@ -223,7 +228,7 @@ int pg_send(struct pg *pg, struct err *err, const char *sql, int n, const char *
 		return -1;
 	if (PQpipelineStatus(pg->conn) == PQ_PIPELINE_OFF && !PQenterPipelineMode(pg->conn))
 		return fail(pg, err, NULL);
-	must(pg->nsent < countof(pg->sent_prepare));
+	must(!pg_is_full(pg));
 	name_of(pg, sql, name, &is_new);
 	if (is_new) {
 		if (!PQsendPrepare(pg->conn, name, sql, 0, NULL))

@@ -18,6 +18,7 @@
  *
  * Nothing waits for ever: the server ends a statement after `patience_s`, and when it says nothing at
  * all, a few seconds later the connection counts as lost. So whether a COMMIT was done may be unknown.
+ * What needs longer than that never succeeds: it has to be cut into pieces, each with its own pg_wait().
  */
 #ifndef PG_H
 #define PG_H
@@ -56,6 +57,7 @@ int pg_query(struct pg *pg, PGresult **ret, struct err *err, const char *sql, in
 int pg_script(struct pg *pg, const char *sql, struct err *err) must_use;
 
 int pg_send(struct pg *pg, struct err *err, const char *sql, int n, const char *const *values) must_use;
+bool pg_is_full(const struct pg *pg);           /* so much was sent that pg_wait() has to come first */
 /* Fills results[0..nsent), each to be PQcleared; on -1 all of them are NULL. results may be NULL. */
 int pg_wait(struct pg *pg, PGresult **results, struct err *err) must_use;
 

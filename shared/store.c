@@ -140,6 +140,76 @@ static void unlink_temporary(struct store *s, const char *proc_path)
 		unlinkat(s->dir, name - 3, 0);
 }
 
+static int fail_write(struct store *s, struct err *err)
+{
+	return err_set(err, ERR_RETRY, "cannot write an artifact in '%s': %s", s->path, strerror(errno));
+}
+
+static int write_all(struct store *s, int fd, const char *at, size_t left, struct err *err)
+{
+	while (left > 0) {
+		ssize_t w = write(fd, at, left);
+
+		if (w < 0 && errno == EINTR)
+			continue;
+		if (w < 0)
+			return fail_write(s, err);
+		at += w, left -= (size_t)w;
+	}
+	return 0;
+}
+
+static int copy_bytes(struct store *s, int from, int to, struct err *err)
+{
+	char piece[65536];
+	off_t at = 0;
+
+	for (;;) {
+		ssize_t n = pread(from, piece, sizeof piece, at);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return fail_write(s, err);
+		if (n == 0)
+			return 0;
+		if (write_all(s, to, piece, (size_t)n, err) < 0)
+			return -1;
+		at += n;
+	}
+}
+
+static int replace_by_copy(struct store *s, int *fd, const char *proc_path, struct err *err)
+{
+	scoped(close_p) int copy = -1;
+
+	if (store_create(s, &copy, err) < 0 || copy_bytes(s, *fd, copy, err) < 0)
+		return -1;
+	unlink_temporary(s, proc_path);
+	close(*fd);
+	*fd = copy;
+	copy = -1;
+	return 0;
+}
+
+/* The kernel gives a read lease only on what nobody has open for writing; NFS, for example, gives none at all. */
+int store_own(struct store *s, int *fd, struct err *err)
+{
+	char path[64];
+	int reading;
+
+	snprintf(path, sizeof path, "/proc/self/fd/%d", *fd);
+	reading = open(path, O_RDONLY | O_CLOEXEC);
+	if (reading < 0)
+		return err_set(err, ERR_RETRY, "cannot read back an artifact in '%s': %s", s->path, strerror(errno));
+	close(*fd);
+	*fd = reading;
+	snprintf(path, sizeof path, "/proc/self/fd/%d", *fd);
+	if (fcntl(reading, F_SETLEASE, F_RDLCK) == 0)
+		return fcntl(reading, F_SETLEASE, F_UNLCK) == 0 ? 0 : fail_write(s, err);
+	return replace_by_copy(s, fd, path, err);
+}
+
 /* A power cut may leave a name without all of its bytes: then what is there is not it. */
 static bool is_whole(struct store *s, const char *name, size_t size)
 {
@@ -209,20 +279,10 @@ int store_commit(struct store *s, int fd, char ret_digest[DIGEST_TEXT], size_t *
 int store_put(struct store *s, const void *bytes, size_t n, char ret_digest[DIGEST_TEXT], struct err *err)
 {
 	scoped(close_p) int fd = -1;
-	const char *at = bytes;
-	size_t left = n, size;
+	size_t size;
 
-	if (store_create(s, &fd, err) < 0)
+	if (store_create(s, &fd, err) < 0 || write_all(s, fd, bytes, n, err) < 0)
 		return -1;
-	while (left > 0) {
-		ssize_t w = write(fd, at, left);
-
-		if (w < 0 && errno == EINTR)
-			continue;
-		if (w < 0)
-			return err_set(err, ERR_RETRY, "cannot write an artifact in '%s': %s", s->path, strerror(errno));
-		at += w, left -= (size_t)w;
-	}
 	return store_commit(s, fd, ret_digest, &size, err);
 }
 

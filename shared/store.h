@@ -25,6 +25,9 @@ void store_close(struct store *s);
 
 /* An unnamed file to write into; O_RDWR. */
 int store_create(struct store *s, int *ret_fd, struct err *err) must_use;
+/* *fd, from store_create(), was given to somebody else: it becomes one, for reading, of a file that nobody can write to,
+ * a copy where that has to be. What is hashed next is then what stays. */
+int store_own(struct store *s, int *fd, struct err *err) must_use;
 /* Hashes all of fd's bytes and gives the file its name. The caller still closes fd. */
 int store_commit(struct store *s, int fd, char ret_digest[DIGEST_TEXT], size_t *ret_size, struct err *err) must_use;
 int store_put(struct store *s, const void *bytes, size_t n, char ret_digest[DIGEST_TEXT], struct err *err) must_use;

@@ -28,7 +28,7 @@
  *   R {"ask":"model","model":"yolov8n","version":""}
  *   P {"model":{"name","inputs":[{"name","datatype","shape":[-1,3,640,640]}],"outputs":[...]},"card":{...model.json...}}
  *   R {"ask":"infer","model","version","inputs":[{"name","datatype","shape","bytes"}],"outputs":["output0"]}
- *     + one descriptor: the tensors' bytes, one tensor after the other from its beginning on
+ *     + one descriptor: the tensors' bytes, one tensor after the other from its beginning on; the picture was let go of
  *   P {"outputs":[{"name","datatype","shape","offset","bytes"}]} + one descriptor, which the offsets are into
  *   P {"error":{"kind","message"}}                                 instead of either answer
  *   R {"end":true,"ok":true,"data":...?}                           the run is over; the next one may come

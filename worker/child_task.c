@@ -13,6 +13,7 @@
 
 #define LATE_MS      15000      /* so long after the deadline somebody else ends a stuck exchange */
 #define OUTPUTS_MAX  64
+#define TENSORS_BYTES ((size_t)32 << 20)        /* what a runner holds while it waits for a model, its picture gone */
 
 struct exchange {               /* what goes over the socket for one task */
 	struct child *child;
@@ -161,7 +162,8 @@ static int keep_output(struct exchange *x, const json_t *said, struct err *err)
 
 	if (i < 0 || i >= (json_int_t)x->nout || x->out[i] < 0)
 		return err_set(err, ERR_RETRY, "the runner speaks of an output %lld that it does not have", (long long)i);
-	if (!x->has_failed && store_commit(x->job->store, x->out[i], digest, &size, &x->err) < 0)
+	if (!x->has_failed && (store_own(x->job->store, &x->out[i], &x->err) < 0 ||
+	    store_commit(x->job->store, x->out[i], digest, &size, &x->err) < 0))
 		x->has_failed = true;
 	if (!x->has_failed)
 		describe_output(x, said, digest, size);
@@ -180,6 +182,8 @@ static int give_model(struct exchange *x, const json_t *said, const int *fds, si
 
 	if (!x->job->triton)
 		return err_set(err, ERR_RETRY, "the runner asks for a model where none can be asked for");
+	if (nfds)               /* the tensors have come: nobody shall wait for a model server together with this step */
+		memory_keep(x->job->memory.budget, x->job->memory.turn, TENSORS_BYTES);
 	if (child_infer(x->child->sock, x->job->triton, &call, said, fds, nfds, err) < 0)
 		return -1;
 	snprintf(x->result->backend, sizeof x->result->backend, "%s", call.is_fault || call.is_answered ? "triton" : "");

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define JSON_VALUES_MAX (4u << 20)      /* a parsed number takes forty bytes */
@@ -98,10 +99,20 @@ static int check_size(const struct tensor *t, json_int_t bytes, size_t room, str
 
 /* ---- requests ---- */
 
+/* Whoever gave the file may have been taken over by a picture: reading an eventfd, say, would wait for ever. */
+static int check_file(int fd, struct err *err)
+{
+	struct stat st;
+
+	return fstat(fd, &st) == 0 && S_ISREG(st.st_mode) ? 0 : err_set(err, ERR_REJECT, "the tensors' file is no regular file");
+}
+
 static int add_bytes(int fd, size_t size, struct buf *to, struct err *err)
 {
 	char piece[65536];
 
+	if (check_file(fd, err) < 0)
+		return -1;
 	for (size_t at = 0; at < size;) {
 		ssize_t n = pread(fd, piece, min_of(sizeof piece, size - at), (off_t)at);
 

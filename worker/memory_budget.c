@@ -134,6 +134,17 @@ void memory_give(struct memory_budget *b, struct memory_turn *t)
 	give(b, t);
 }
 
+void memory_keep(struct memory_budget *b, struct memory_turn *t, size_t bytes)
+{
+	scoped_lock(&b->lock);
+
+	if (t->state != MEMORY_GRANTED || t->bytes <= bytes)
+		return;
+	b->granted -= t->bytes - bytes;
+	t->bytes = bytes;
+	serve_line(b);
+}
+
 void memory_budget_close(struct memory_budget *b)
 {
 	scoped_lock(&b->lock);

@@ -53,6 +53,8 @@ void memory_turn_done(struct memory_turn *t);           /* it was given back */
 enum memory_state memory_take(struct memory_budget *b, struct memory_turn *t, size_t bytes);
 enum memory_state memory_look(struct memory_budget *b, struct memory_turn *t);
 void memory_give(struct memory_budget *b, struct memory_turn *t);       /* in any state */
+/* What is granted becomes at most so much: the picture was let go of, and something else is waited for. */
+void memory_keep(struct memory_budget *b, struct memory_turn *t, size_t bytes);
 
 /* "memory: 900 MiB of 2048 MiB are free, it needs 1200 MiB", with how many come before it; "" when it does not wait. */
 void memory_describe(struct memory_budget *b, const struct memory_turn *t, char *text, size_t size);

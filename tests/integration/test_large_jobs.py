@@ -60,3 +60,19 @@ def test_a_dispatcher_that_is_stopped_leaves_the_rest_of_a_large_job_to_another(
     wait_for(lambda: fleet.one("SELECT made FROM pixelfleet.job WHERE id = %s", job) == 100000, 90, "another makes the rest")
     fleet.http("POST", f"/api/v1/jobs/{job}/cancel")
     wait_for(lambda: fleet.state(job) == "cancelled", 60, "it is cancelled")
+
+
+def test_writing_a_large_job_may_take_longer_than_one_statement_may(fleet):
+    """On a slow database the cancel of a job of the largest size takes minutes, and is not given up half-way."""
+    fleet.start_dispatcher()
+    job = fleet.submit({"steps": [{"id": f"s{k}", "tool": "noop", "needs": []} for k in range(4)], "name": "wide"}, names(10000), timeout=60)
+    wait_for(lambda: fleet.one("SELECT made FROM pixelfleet.job WHERE id = %s", job) == 40000, 60, "it is made")
+    fleet.sql("CREATE FUNCTION pixelfleet.slow() RETURNS trigger LANGUAGE plpgsql AS "
+              "$$ BEGIN IF NEW.ordinal %% 100 = 0 THEN PERFORM pg_sleep(0.05); END IF; RETURN NEW; END $$")
+    fleet.sql("CREATE TRIGGER slow BEFORE UPDATE ON pixelfleet.step FOR EACH ROW EXECUTE FUNCTION pixelfleet.slow()")
+    begin = time.monotonic()
+    fleet.http("POST", f"/api/v1/jobs/{job}/cancel", timeout=90)
+    took = time.monotonic() - begin
+    assert fleet.state(job) == "cancelled"
+    assert fleet.counts(job)["cancelled"] == 40000
+    assert took > 15, f"{took:.1f} s: one statement could have done it"

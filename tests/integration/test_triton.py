@@ -292,3 +292,30 @@ def test_check_tells_whether_the_server_is_ready(served, fake):
     fake.mode("503")
     code, lines = check()
     assert code == 1 and "answers 503: FAKE: overloaded" in lines[0]
+
+
+def test_a_step_that_waits_for_its_model_has_let_go_of_its_picture(served, fake):
+    asked, go_on = threading.Event(), threading.Event()
+
+    def answer(_given):
+        asked.set()
+        go_on.wait(30)
+        return [yolo_v8(BOXES)[0]]
+
+    def memory():
+        worker, = served.http("GET", "/api/v1/workers").body["workers"]
+        return worker["memory"]
+
+    fake.models["slow"] = Model([("images", "FP32", [1, 3, SIDE, SIDE])], [("output0", "FP32", [1, 84, 8400])], answer)
+    plain, woven = served.folder / "plain.png", served.pictures / "woven.png"
+    png(plain, 4000, 4000)
+    vips("pngsave", plain, woven, "--interlace")
+    job = served.submit([{"id": "src", "tool": "fetch"}, detect("slow")], [str(woven)])
+    try:
+        assert asked.wait(30)
+        wait_for(lambda: memory()["peak"] > 40 << 20, 5, "the decoder of what is woven keeps all of it")
+        wait_for(lambda: 0 < memory()["granted"] <= 32 << 20, 5, memory)
+        assert served.state(job) == "running"
+    finally:
+        go_on.set()
+    assert served.wait_end(job, 30) == "succeeded", served.explain(job)

@@ -13,7 +13,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-static void start(void)
+void studio_start(void)
 {
 	struct err err;
 	static bool started;
@@ -38,7 +38,7 @@ VipsImage *studio_photo(int width, int height)
 	VipsImage *image;
 	uint32_t noise = 1;
 
-	start();
+	studio_start();
 	pixels = xcalloc((size_t)width * (size_t)height, 3);
 	for (int y = 0; y < height; y++)
 		for (int x = 0; x < width; x++) {
@@ -100,7 +100,7 @@ VipsImage *studio_plain(int width, int height, double r, double g, double b)
 {
 	VipsImage *black, *out;
 
-	start();
+	studio_start();
 	assert_int_equal(vips_black(&black, width, height, "bands", 3, NULL), 0);
 	assert_int_equal(vips_linear(black, &out, (double[]){ 1, 1, 1 }, (double[]){ r, g, b }, 3, "uchar", TRUE, NULL), 0);
 	image_unref(black);
@@ -139,7 +139,7 @@ int studio_bytes(const void *bytes, size_t n)
 {
 	int fd = memfd_create("bytes", MFD_CLOEXEC);
 
-	start();
+	studio_start();
 	assert_true(fd >= 0);
 	assert_int_equal(write(fd, bytes, n), n);
 	return fd;
@@ -161,7 +161,7 @@ static int catch_done(struct runner_ctx *ctx, int fd, const struct output *out, 
 
 	(void)err;
 	assert_true(s->n < SHOT_MOST);
-	s->outs[s->n].fd = dup(fd);
+	s->outs[s->n].fd = fd;
 	s->outs[s->n].width = out->width;
 	s->outs[s->n].height = out->height;
 	snprintf(s->outs[s->n].name, sizeof s->outs[0].name, "%s", out->name);
@@ -182,7 +182,7 @@ void studio_run(struct shot *s, const char *tool, const char *params, int fd, co
 		.params = given, .inputs = inputs, .ninputs = 2, .max_pixels = s->max_pixels ? s->max_pixels : 100000000,
 		.ctx = &s->ctx };
 
-	start();
+	studio_start();
 	assert_non_null(given);
 	s->ctx = (struct runner_ctx){ .open = catch_open, .done = catch_done, .ask = s->ask };
 	s->result = runner_run(&job, &s->data, &s->err);

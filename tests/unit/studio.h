@@ -34,6 +34,9 @@ struct shot {
 	int (*ask)(struct runner_ctx *ctx, const json_t *question, int fd, json_t **ret, int *ret_fd, struct err *err);
 };
 
+/* libvips as a runner has it; what follows does it by itself. */
+void studio_start(void);
+
 /* New images, in memory: 8-bit sRGB with edges, slopes and noise. */
 VipsImage *studio_photo(int width, int height);
 VipsImage *studio_with_alpha(int width, int height);    /* transparent left half */

@@ -103,6 +103,26 @@ TEST(breaker_of_triton_never_charges_until_its_patience_ends)
 	breakers_free(b);
 }
 
+TEST(breaker_whose_probe_was_lost_is_forgotten_all_the_same)
+{
+	struct breakers *b = breakers_new(60, 30);
+
+	break_it(b, HOST, NOW);
+	breakers_probing(b, HOST, NOW + 1000);
+	breakers_tick(b, NOW + 600000);         /* its patience has ended, too */
+	breakers_tick(b, NOW + 700000);
+	assert_false(breakers_is_open(b, HOST));
+	assert_true(breakers_may_flow(b, HOST, NOW + 701000));
+	{
+		size_t n;
+		scoped(free_p) struct breaker *all = breakers_all(b, &n);
+
+		assert_int_equal(n, 1);
+		assert_int_equal(all->state, BREAKER_CLOSED);
+	}
+	breakers_free(b);
+}
+
 TEST(breaker_probes_slower_and_slower_up_to_its_limit)
 {
 	static const unsigned want_s[] = { 1, 2, 4, 8, 16, 30, 30 }, triton_s[] = { 1, 2, 2 };

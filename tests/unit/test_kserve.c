@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -45,6 +46,21 @@ TEST(kserve_request_is_json_and_then_the_bytes)
 	assert_true(json_equal(head, want));
 	json_decref(head);
 	json_decref(want);
+}
+
+TEST(kserve_request_reads_nothing_but_a_regular_file)
+{
+	scoped(close_p) int fd = eventfd(0, EFD_CLOEXEC);       /* a read of it waits until somebody writes */
+	scoped(buf_free) struct buf b = { 0 };
+	struct err err;
+	size_t header;
+
+	assert_true(fd >= 0);
+	alarm(20);
+	assert_int_equal(request("{\"inputs\":[{\"name\":\"a\",\"datatype\":\"UINT8\",\"shape\":[8],\"bytes\":8}]}", fd, &b, &header, &err), -1);
+	alarm(0);
+	assert_int_equal(err.kind, ERR_REJECT);
+	assert_non_null(strstr(err.msg, "no regular file"));
 }
 
 TEST(kserve_request_without_outputs_asks_for_all_as_binary)

@@ -92,6 +92,11 @@ TEST(log_quote_keeps_whole_characters_only)
 	assert_string_equal(log_quote("\xc3\xa9\xff\xe2\x82"), "\"\xc3\xa9???\"");
 }
 
+TEST(log_quote_has_nothing_that_commands_a_terminal)
+{
+	assert_string_equal(log_quote("a\x1b[2J\x7f\xc2\x9b" "31m\xc2\xa0"), "\"a [2J ?31m\xc2\xa0\"");
+}
+
 TEST(log_quote_cuts_and_says_so)
 {
 	char big[2000];

@@ -55,6 +55,29 @@ TEST(memory_is_granted_while_there_is_some_and_then_waited_for)
 	close_all(&b, t, 3);
 }
 
+TEST(memory_that_is_not_kept_goes_to_who_waits)
+{
+	struct memory_budget b;
+	struct memory_turn t[2];
+
+	memory_budget_init(&b, 100, 100);
+	open_turns(t, 2);
+	memory_keep(&b, &t[0], 10);
+	assert_int_equal(b.granted, 0);
+	assert_int_equal(memory_take(&b, &t[0], 90), MEMORY_GRANTED);
+	assert_int_equal(memory_take(&b, &t[1], 50), MEMORY_WAITS);
+	memory_keep(&b, &t[1], 10);
+	assert_int_equal(memory_look(&b, &t[1]), MEMORY_WAITS);
+	memory_keep(&b, &t[0], 95);
+	assert_int_equal(b.granted, 90);
+	memory_keep(&b, &t[0], 10);
+	assert_int_equal(memory_look(&b, &t[1]), MEMORY_GRANTED);
+	assert_int_equal(b.granted, 60);
+	memory_give(&b, &t[0]);
+	assert_int_equal(b.granted, 50);
+	close_all(&b, t, 2);
+}
+
 TEST(memory_over_what_a_task_may_have_is_too_large_at_once)
 {
 	struct memory_budget b;

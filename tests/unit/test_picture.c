@@ -250,6 +250,7 @@ TEST(picture_file_that_cannot_be_read_may_work_later)
 	struct err err;
 	int pipes[2];
 
+	studio_start();
 	assert_int_equal(pipe(pipes), 0);
 	assert_int_equal(picture_open_fd(pipes[0], 1000, &p, &err), -1);
 	assert_int_equal(err.kind, ERR_RETRY);

@@ -52,6 +52,46 @@ TEST(store_gives_back_what_was_put_under_the_name_of_its_bytes)
 	assert_int_equal(st.st_mode & 0222, 0);
 }
 
+/* What a runner has when it was given an output, and has kept it. */
+TEST(store_own_is_out_of_reach_of_who_can_still_write)
+{
+	scoped(store_close) struct store s = opened();
+	char digest[DIGEST_TEXT], kept[8] = "";
+	scoped(close_p) int fd = -1, others = -1, stored = -1;
+	struct err e;
+	size_t n;
+
+	assert_int_equal(store_create(&s, &fd, &e), 0);
+	others = dup(fd);
+	assert_int_equal(write(others, "before", 6), 6);
+	assert_int_equal(store_own(&s, &fd, &e), 0);
+	assert_int_equal(store_commit(&s, fd, digest, &n, &e), 0);
+	assert_int_equal(pwrite(others, "after!", 6, 0), 6);
+	assert_int_equal(n, 6);
+	assert_int_equal(store_get(&s, digest, &stored, &n, &e), 0);
+	assert_int_equal(read(stored, kept, sizeof kept), 6);
+	assert_string_equal(kept, "before");
+}
+
+TEST(store_own_copies_nothing_that_nobody_else_has)
+{
+	scoped(store_close) struct store s = opened();
+	scoped(close_p) int fd = -1;
+	char digest[DIGEST_TEXT];
+	struct stat was, is;
+	struct err e;
+	size_t n;
+
+	assert_int_equal(store_create(&s, &fd, &e), 0);
+	assert_int_equal(write(fd, "mine", 4), 4);
+	assert_int_equal(fstat(fd, &was), 0);
+	assert_int_equal(store_own(&s, &fd, &e), 0);
+	assert_int_equal(fstat(fd, &is), 0);
+	assert_int_equal(is.st_ino, was.st_ino);
+	assert_true(write(fd, "x", 1) < 0);
+	assert_int_equal(store_commit(&s, fd, digest, &n, &e), 0);
+}
+
 TEST(store_names_are_blake2b_of_32_bytes)
 {
 	scoped(store_close) struct store s = opened();

@@ -61,7 +61,7 @@ static int name_file(struct runner_ctx *ctx, int fd, const struct output *out, s
 	scoped(free_p) char *path = temporary(l);
 	scoped(free_p) char *to = l->is_dir ? xasprintf("%s/%s.%s", l->out, out->name, kind ? kind + 1 : "bin") : xstrdup(l->out);
 
-	(void)fd;
+	close(fd);
 	if (l->is_dir && strchr(out->name, '/'))
 		return err_set(err, ERR_REJECT, "'%s' is no file name", out->name);
 	if (rename(path, to) < 0)

@@ -17,6 +17,7 @@ struct output {
 
 struct runner_ctx {
 	int (*open)(struct runner_ctx *ctx, int *ret_fd, struct err *err);
+	/* The descriptor is closed, on -1 too. */
 	int (*done)(struct runner_ctx *ctx, int fd, const struct output *out, struct err *err);
 	/* A question about a model, as in wire.h, with a file or -1. *ret is new, *ret_fd the file that came with it
 	 * or -1. NULL: nobody is there to ask. */

@@ -191,6 +191,7 @@ int picture_write(const struct runner_job *job, const struct picture *from, Vips
 {
 	scoped(image_unref_p) VipsImage *out = g_object_ref(image);
 	scoped(close_p) int fd = -1;
+	int given;
 	const json_t *quality = pick(over, job->params, "quality");
 	const char *wanted = json_string_value(pick(over, job->params, "format"));
 	bool is_auto = !wanted || strcmp(wanted, "auto") == 0;
@@ -214,5 +215,7 @@ int picture_write(const struct runner_job *job, const struct picture *from, Vips
 		return -1;
 	if (save(out, fd, f, &style, err) < 0)
 		return -1;
-	return output_done(job->ctx, fd, name, f->media_type, from->origin, out->Xsize, out->Ysize, err);
+	given = fd;
+	fd = -1;
+	return output_done(job->ctx, given, name, f->media_type, from->origin, out->Xsize, out->Ysize, err);
 }

@@ -120,6 +120,7 @@ static int tell_output(struct runner_ctx *ctx, int fd, const struct output *out,
 		"name", out->name, "media_type", out->media_type, "origin", out->origin,
 		"width", out->width, "height", out->height);
 	must(tell != NULL);
+	close(fd);              /* the worker takes nothing that can still be written to */
 	return wire_send_json(r->sock, tell, NULL, 0, err);
 }
 

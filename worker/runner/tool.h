@@ -39,8 +39,9 @@ struct runner_tool {
 
 /* A descriptor of the parent's store to write one output into. */
 int output_open(struct runner_ctx *ctx, int *ret_fd, struct err *err) must_use;
-/* Tell the parent that the output is complete. `name` is unique in the task; width and height 0: no picture. */
-int output_done(struct runner_ctx *ctx, int fd, const char *name, const char *media_type, const char *origin,
+/* Tell the parent that the output is complete. `name` is unique in the task; width and height 0: no picture. The
+ * descriptor is closed, on -1 too. */
+int output_done(struct runner_ctx *ctx, int take_fd, const char *name, const char *media_type, const char *origin,
 	int width, int height, struct err *err) must_use;
 
 #endif
