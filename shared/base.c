@@ -57,6 +57,7 @@ char *xasprintf(const char *fmt, ...)
 
 void heap_setup(void)
 {
+	mallopt(M_ARENA_MAX, 1);
 	mallopt(M_MMAP_THRESHOLD, 1 << 20);
 	mallopt(M_TRIM_THRESHOLD, 8 << 20);
 }

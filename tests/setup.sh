@@ -14,6 +14,9 @@ build='build-essential pkgconf libhiredis-dev libjansson-dev libcurl4-openssl-de
 demo="$build libvips-tools redis-server redis-tools postgresql mate-backgrounds curl"
 test="$demo libcmocka-dev python3 python3-pytest python3-pytest-xdist python3-redis python3-psycopg2 gcovr shellcheck debootstrap systemd-container"
 fuzz="$build clang libclang-rt-dev llvm"
+# Since Debian 13 the encoders of HEIC and AVIF, of which the tests make pictures, are packages of their own.
+# shellcheck source=/dev/null
+[ "$(. /etc/os-release 2>/dev/null && echo "${VERSION_ID:-}")" = 12 ] || test="$test libheif-plugin-x265 libheif-plugin-aomenc"
 
 profile=${1:-build}
 case $profile in

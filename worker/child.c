@@ -244,16 +244,20 @@ static int handshake(struct child *c, struct err *err)
 
 void child_describe_end(int status, char *text, size_t size)
 {
-	if (WIFSIGNALED(status))
-		snprintf(text, size, "killed by SIG%s%s", sigabbrev_np(WTERMSIG(status)) ? sigabbrev_np(WTERMSIG(status)) : "?",
-			WTERMSIG(status) == SIGXCPU ? " (out of CPU time)" : "");
+	int sig = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
+
+	/* With SIGSYS blocked the runner has no last words: glibc 2.41 blocks all signals while it forks. */
+	if (sig)
+		snprintf(text, size, "killed by SIG%s%s", sigabbrev_np(sig) ? sigabbrev_np(sig) : "?",
+			sig == SIGXCPU ? " (out of CPU time)" :
+			sig == SIGSYS ? " (a call that the sandbox refuses, signals blocked, as in fork)" : "");
 	else
 		snprintf(text, size, "left with exit status %d", WEXITSTATUS(status));
 }
 
 int child_start(struct child *c, struct err *err)
 {
-	char path[1100], ended[64];
+	char path[1100], ended[96];
 	size_t peak_kb;
 	pid_t pid;
 	int status;

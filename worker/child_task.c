@@ -275,7 +275,7 @@ static int explain_death(struct exchange *x, int64_t began_ms, struct err *err)
 	bool timed_out = clock_mono_ms() >= x->deadline_ms;
 	bool died = err->kind != ERR_CANCEL && !timed_out && child_died(x->child, 1000);
 	double seconds = (double)(clock_mono_ms() - began_ms) / 1000;
-	char ended[64];
+	char ended[96];
 	size_t peak_kb;
 	int status;
 

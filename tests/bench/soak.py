@@ -56,6 +56,7 @@ class Looks:
             most_kb, most_files = (max(look[i] for look in later) for i in (0, 1))
             print(f"{load:<10} {kind:<22} memory {kb / 1024:6.1f} MiB warm, {most_kb / 1024:6.1f} at most later, {later[-1][0] / 1024:6.1f} at the end; "
                   f"files {files} warm, {most_files} at most later", flush=True)
+            print(" " * 11 + "MiB: " + " ".join(f"{look[0] / 1024:.0f}" for look in looks), flush=True)
             if (most_kb > kb * GROWTH and most_kb > kb + GROWTH_KB) or most_files > files + 2:
                 grown.append(f"{kind} ({load})")
         return grown

@@ -28,7 +28,8 @@ TRIES = [
     ("execve", r'it called execve\("/bin/sh"\), which the sandbox refuses', 31),
     ("open", r'it called openat\("/etc/shadow"\), which the sandbox refuses', 31),
     ("write", r'it called openat\("/tmp/runner-was-here", for writing\), which the sandbox refuses', 31),
-    ("fork", r"it called clone\(a new process\), which the sandbox refuses", 31),
+    ("fork", r"it called clone\(a new process\), which the sandbox refuses|"     # glibc 2.36; 2.41 blocks signals before
+             r"killed by SIGSYS \(a call that the sandbox refuses, signals blocked, as in fork\)", 31),
     ("ptrace", r"it called ptrace\(\), which the sandbox refuses", 31),
     ("kill", r"it called kill\(\d+, 9\), which the sandbox refuses", 31),
     ("memory", r"it needs more memory than a runner may have \(4096 MiB\).*8589934592 bytes", 5),

@@ -163,7 +163,7 @@ def test_no_answer_makes_a_fetch_hang_or_grow(guarded, outside):
         ("/chunks", endlessly(ok + b"Transfer-Encoding: chunked\r\n\r\n", b"10000\r\n" + b"x" * 65536 + b"\r\n"), "larger than 1000000 bytes"),
         ("/said", ok + b"Content-Length: 99999999999\r\n\r\nx", "larger than 1000000 bytes"), ("/slow", slowly, "timed out|imeout"),
         ("/silent", lambda connection: time.sleep(15), "timed out|imeout"), ("/headers", endlessly(ok, b"X-A: " + b"b" * 5000 + b"\r\n"), "headers"),
-        ("/header", endlessly(ok + b"X-A: ", b"b" * 65536), "eader"), ("/short", ok + b"Content-Length: 500\r\n\r\n\x89PNG", "closed|remaining|partial"),
+        ("/header", endlessly(ok + b"X-A: ", b"b" * 65536), "eader"), ("/short", ok + b"Content-Length: 500\r\n\r\n\x89PNG", "closed|remaining|partial|missing"),
         ("/negative", ok + b"Content-Length: -5\r\n\r\nxxxxx", "."), ("/two", ok + b"Content-Length: 5\r\nContent-Length: 7\r\n\r\nxxxxxxx", "."),
         ("/old", b"\x89PNG\r\n\x1a\n no headers at all", "HTTP/0.9|nsupported|weird"), ("/nothing", b"", "mpty reply|reply"),
         ("/gzip", ok + b"Content-Encoding: gzip\r\n" + framed, "gzip archive"), ("/transfer", ok + b"Transfer-Encoding: gzip\r\n\r\n" + bomb, "larger than|picture|ncoding"),

@@ -30,6 +30,7 @@ trap 'rm -rf --one-file-system "$scratch"' EXIT
 child=''
 trap '[ -z "$child" ] || kill -TERM "$child"' INT TERM HUP
 cp -a "$tree" "$scratch/tree" || exit 1
+: >"$scratch/log"                              # for the tail, which may be faster than the child
 
 # A /run of our own, because systemd-nspawn leaves its propagation folders there.
 # shellcheck disable=SC2016 # the inner shell's

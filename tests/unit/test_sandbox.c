@@ -21,6 +21,7 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -124,6 +125,7 @@ TEST(sandbox_notices_that_the_parent_is_gone)
 TRY(talks, close(socket(AF_INET6, SOCK_DGRAM, 0)))
 TRY(runs, execl("/bin/true", "true", NULL))
 TRY(forks, fork())
+TRY(clones, syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0))
 TRY(writes, close(open("/tmp/sandbox-was-here", O_WRONLY | O_CREAT | O_CLOEXEC, 0600)))
 TRY(reads, close(open("/etc/hostname", O_RDONLY | O_CLOEXEC)))
 TRY(makes, mkdir("/tmp/sandbox-was-here", 0700))
@@ -150,7 +152,9 @@ TEST(sandbox_kills_what_talks_and_names_the_call)
 TEST(sandbox_kills_what_starts_a_program_or_a_process)
 {
 	dies_of(runs, "execve(\"/bin/true\")");
-	dies_of(forks, "clone(a new process)");
+	dies_of(clones, "clone(a new process)");
+	assert_int_equal(in_sandbox(forks), -1);        /* unnamed where glibc blocks signals first */
+	assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS);
 }
 
 TEST(sandbox_kills_what_makes_files)

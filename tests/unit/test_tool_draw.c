@@ -69,6 +69,17 @@ TEST(draw_writes_labels_on_a_bar)
 	image_unref(plain);
 }
 
+TEST(draw_labels_boxes_also_after_one_whose_label_is_blank)
+{
+	VipsImage *alone = draw("{\"boxes\":[{\"box\":[40,100,50,50],\"label\":\"cat\"}]}", studio_plain(300, 200, 5, 5, 5), NULL);
+	VipsImage *got = draw("{\"boxes\":[{\"box\":[40,100,50,50],\"label\":\" \"},{\"box\":[40,100,50,50],\"label\":\"cat\"}]}",
+		studio_plain(300, 200, 5, 5, 5), NULL);
+
+	assert_true(studio_difference(got, alone) == 0);
+	image_unref(got);
+	image_unref(alone);
+}
+
 TEST(draw_survives_boxes_that_make_no_sense)
 {
 	VipsImage *got = draw("{\"boxes\":[{\"box\":[-1e9,-1e9,1e12,1e12]},{\"box\":[1e300,0,5,5]},{\"box\":[5,5,-10,-10],\"label\":\"\"}]}",

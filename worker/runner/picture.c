@@ -106,6 +106,16 @@ static int open_image(const struct picture *p, int jpeg_shrink, double webp_scal
 	return 0;
 }
 
+/* Not vips_image_get_n_pages(), which takes 10,000 pages and more for one. */
+static int pages_of(VipsImage *header)
+{
+	int n = 1;
+
+	if (vips_image_get_typeof(header, VIPS_META_N_PAGES) && vips_image_get_int(header, VIPS_META_N_PAGES, &n))
+		vips_error_clear();
+	return max_of(n, 1);
+}
+
 static int check_pixels(const struct picture *p, size_t max_pixels, struct err *err)
 {
 	double pixels = (double)p->width * p->height * p->pages;
@@ -149,7 +159,7 @@ int picture_open_fd(int fd, size_t max_pixels, struct picture *ret, struct err *
 	turned = p.orientation >= 5;
 	p.width = turned ? p.header->Ysize : p.header->Xsize;
 	p.height = turned ? p.header->Xsize : p.header->Ysize;
-	p.pages = max_of(vips_image_get_n_pages(p.header), 1);
+	p.pages = pages_of(p.header);
 	p.has_profile = profile_fits(p.header);
 	p.origin = p.format;
 	if (check_pixels(&p, max_pixels, err) < 0) {

@@ -64,8 +64,10 @@ static int draw_label(struct pen *pen, const struct rect *box, const char *text)
 	scoped(image_unref_p) VipsImage *mask = pen->has_font ? text_mask(pen, text) : NULL;
 	int pad = max_of(pen->font_px / 4, 2), height, top;
 
-	if (!mask) {
-		pen->has_font = false;
+	if (!mask) {            /* blanks give none either: then the other labels want theirs */
+		scoped(image_unref_p) VipsImage *letter = pen->has_font ? text_mask(pen, "x") : NULL;
+
+		pen->has_font = letter != NULL;
 		return 0;
 	}
 	height = mask->Ysize + 2 * pad;
