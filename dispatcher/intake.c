@@ -14,6 +14,7 @@
 #include <string.h>
 
 #define TAKE_MAX        256
+#define LOOK_MS         2000
 #define TAKE_BYTES      "8388608"
 #define LIST            "pixelfleet:jobs"
 #define BLOCK_S         1
@@ -28,6 +29,7 @@ struct intake {
 	unsigned known_connects;        /* the connection whose id is client_id */
 	_Atomic int64_t client_id;      /* 0: not known */
 	_Atomic bool has_left;
+	int64_t looked_ms;              /* last look at what is in `taken` though nobody has it in hand */
 };
 
 /* ---- one submission ---- */
@@ -241,7 +243,15 @@ static int take(struct intake *i, redisReply **ret, struct err *err)
 		uuid_new(ids[k]);
 		argv[5 + k] = ids[k];
 	}
-	return redis_script(&i->redis, "take", 3, 5 + TAKE_MAX, argv, NULL, ret, err);
+	if (redis_script(&i->redis, "take", 3, 5 + TAKE_MAX, argv, NULL, ret, err) < 0)
+		return -1;
+	if (fault("intake.reply")) {
+		redis_close(&i->redis);
+		freeReplyObject(*ret);
+		*ret = NULL;
+		return err_set(err, ERR_RETRY, "fault: the reply is lost");
+	}
+	return 0;
 }
 
 static void accept_some(struct intake *i)
@@ -276,13 +286,29 @@ static void accept_some(struct intake *i)
 		op_free(ops[k]);
 }
 
+/* A reply to take() may be lost after Redis did it, or the script may run late, after a link that hung: what is in the
+ * hash while nothing is in hand is taken up as if its dispatcher had died. */
+static void take_up_lost(struct intake *i)
+{
+	struct err err;
+
+	if (clock_mono_ms() - i->looked_ms < LOOK_MS)
+		return;
+	if (intake_adopt(i->d, &i->pg, &i->redis, i->d->id, &err) < 0)
+		pause_after(&err, "intake.waiting");
+	else
+		i->looked_ms = clock_mono_ms();
+}
+
 static void *run(void *arg)
 {
 	struct intake *i = arg;
 
-	while (!i->d->stopping)
+	while (!i->d->stopping) {
+		take_up_lost(i);
 		if (wait_for_one(i))
 			accept_some(i);
+	}
 	i->has_left = true;
 	return NULL;
 }

@@ -108,6 +108,7 @@ def test_a_backlog_is_fed_after_all_dispatchers_were_started_again(fleet):
 def test_tasks_that_wait_after_a_flush_are_pushed_once_only(fleet):
     fleet.settings["PIXELFLEET_SCAN_INTERVAL_S"] = 1
     dispatcher = fleet.start_dispatcher()
+    dispatcher.wait_logged(r"ev=rebuild\.done lost=1 found=0 ")
     job = fleet.submit([{"id": "a", "tool": "noop"}], names(30))
     wait_for(lambda: fleet.held() == 30, what="30 tasks wait")
     fleet.redis.flushall()
@@ -319,3 +320,11 @@ def test_what_a_dead_worker_held_and_is_no_task_is_listed_with_the_refused(fleet
     letter = wait_for(fleet.refused, what="a letter")[0]
     assert letter["raw"] == "no task at all" and letter["worker"] == "gone"
     assert fleet.held() == 0
+
+
+def test_a_submission_whose_taking_was_not_heard_of_is_accepted_all_the_same(fleet):
+    fleet.start_dispatcher(env={"FAULT": "intake.reply=1"}, faults=True)
+    fleet.start_worker("io=1")
+    job = fleet.submit([{"id": "a", "tool": "noop"}], names(1), timeout=15)
+    assert fleet.wait_end(job) == "succeeded"
+    wait_for(lambda: not fleet.redis.keys("pixelfleet:taken:*"), what="nothing is left taken")
