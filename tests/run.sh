@@ -22,6 +22,27 @@ stage() {
 	echo "($(($(date +%s) - begin)) s)" >>"$logs/$name.log"
 }
 
+# beside NAME TARGET...: in the background, into the log alone; meet NAME shows it when it has ended. For what mostly waits.
+beside() {
+	name=$1
+	shift
+	{
+		begin=$(date +%s)
+		"${MAKE:-make}" --no-print-directory "$@" >"$logs/$name.log" 2>&1 </dev/null
+		echo $? >"$logs/$name.status"
+		echo "$(($(date +%s) - begin)) s" >>"$logs/$name.log"
+	} &
+}
+
+meet() {
+	printf '\n== %s\n' "$1"
+	wait
+	cat "$logs/$1.log"
+	read -r status <"$logs/$1.status"
+	rm -f "$logs/$1.status"
+	[ "$status" = 0 ] || failed="$failed $1"
+}
+
 # Only the lines in which a runner counts.
 totals() {
 	grep -hE '^\[  (PASSED|FAILED)  \] ([a-z]+: )?[0-9]+ test|^ *[0-9]+ FAILED TEST|^=+ .*(passed|failed|error|no tests).* =+$|^(replay|faults|systemd): ' "$1" ||
@@ -36,9 +57,10 @@ stage unit    MODE=san run-unit
 stage replay  -j"$jobs" MODE=san run-replay
 stage tsan    -j"$jobs" MODE=tsan build/tsan/unit
 stage threads MODE=tsan run-threads
+beside systemd MODE=rel run-systemd
 stage integration MODE=rel run-integration
-stage faults-rounds MODE=faults run-test-faults ROUNDS=24 SEED=test
-stage systemd MODE=rel run-systemd
+meet systemd
+stage faults-rounds MODE=faults run-test-faults ROUNDS=20 SEED=test
 rm -f $logs/status
 
 printf '\n== totals\n'

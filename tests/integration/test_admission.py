@@ -1,6 +1,7 @@
 """Decoded pictures share a worker's memory: what is too large is refused, what has no room waits, and nothing else."""
 import json
 import os
+import pathlib
 import re
 import signal
 
@@ -35,6 +36,13 @@ def grants(worker):
     return [int(n) for n in re.findall(r"ev=memory\.granted .*?bytes=(\d+)", worker.text())]
 
 
+def resident(pid):
+    try:
+        return int(pathlib.Path(f"/proc/{pid}/statm").read_text().split()[1])
+    except OSError:
+        return 0
+
+
 def hold(fleet):
     """A job whose runner was stopped while it holds memory, and the runner's process id: nothing else fits."""
     worker = fleet.programs[-1]
@@ -42,11 +50,12 @@ def hold(fleet):
     job = fleet.submit(SLOW, [large(fleet, "holder.png", 2500)])
 
     def stopped():
-        for pid in worker.children():
-            if pid != worker.pid and len(grants(worker)) > before:
-                os.kill(pid, signal.SIGSTOP)
-                return pid
-        return None
+        runners = [pid for pid in worker.children() if pid != worker.pid]
+        if not runners or len(grants(worker)) <= before:
+            return None
+        holder = max(runners, key=resident)     # others are idle, and have decoded nothing
+        os.kill(holder, signal.SIGSTOP)
+        return holder
     pid = wait_for(stopped, 30, "a runner that was granted memory", every=0.002)
     wait_for(lambda: heartbeat(fleet)["memory"].get("granted"), 10, "the stopped runner still holds its memory")
     return job, pid

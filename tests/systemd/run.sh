@@ -20,6 +20,7 @@ for program in debootstrap systemd-nspawn nsenter unshare objdump; do
 	command -v $program >/dev/null || skip "$program is not installed"
 done
 unshare --mount --pid --fork --mount-proc true 2>/dev/null || skip 'no namespaces of our own here'
+groups=$(/usr/bin/python3 -B tests/systemd/cgroups.py run "$name-try" true 2>&1) || skip "${groups#skipped: }"
 
 begin=$(date +%s)
 tree=$(unshare --mount --propagation private tests/systemd/tree.sh "$build") || skip 'no tree; the lines above say why'

@@ -242,6 +242,25 @@ TEST(sandbox_leaves_threads_memory_and_what_is_open)
 	assert_string_equal(said, "");
 }
 
+/* What happens for a label in letters that no font has. */
+static int warns_like_pango(void)
+{
+	char here[4096];
+
+	if (!is_entered(4096))
+		return 1;
+	if (!getcwd(here, sizeof here))
+		return 2;
+	g_log_structured("Pango", G_LOG_LEVEL_WARNING, "MESSAGE", "%s", "this warning belongs to a test");
+	return 0;
+}
+
+TEST(sandbox_lets_fontconfig_name_its_folder_and_pango_warn)
+{
+	lives_through(warns_like_pango);
+	assert_string_equal(said, "");
+}
+
 static int reads_fonts(void)
 {
 	int fd, landlock = landlock_abi();
