@@ -17,6 +17,7 @@ import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "integration"))
 
+from bench import wait_all  # noqa: E402 pylint: disable=wrong-import-position
 from fleet import Fleet  # noqa: E402 pylint: disable=wrong-import-position
 from pictures import names, nature  # noqa: E402 pylint: disable=wrong-import-position
 from services import Services, built  # noqa: E402 pylint: disable=wrong-import-position
@@ -62,15 +63,6 @@ class Looks:
         return grown
 
 
-def wait_ended(fleet, n):
-    while True:
-        states = dict(fleet.sql("SELECT state::text, count(*) FROM pixelfleet.job GROUP BY 1"))
-        if states.get("succeeded", 0) >= n:
-            return
-        assert not set(states) - {"running", "succeeded"} and not fleet.refused(), (states, fleet.refused())
-        time.sleep(0.05)
-
-
 def run_load(fleet, looks, load, count, submission_of):
     """`count` instances in jobs of PER_JOB pictures, PARTS times; at least one job in each part."""
     ended = fleet.one("SELECT count(*) FROM pixelfleet.job")
@@ -81,7 +73,7 @@ def run_load(fleet, looks, load, count, submission_of):
         for k in range(jobs * part // PARTS, jobs * (part + 1) // PARTS):
             fleet.push(submission_of(k, per_job))
             ended += 1
-        wait_ended(fleet, ended)
+        wait_all(fleet, ended)
         looks.take(load)
     print(f"{load:<10} {jobs * per_job} in {time.monotonic() - begin:.0f} s", flush=True)
 

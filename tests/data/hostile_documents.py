@@ -114,7 +114,7 @@ def submissions():
         ("file://", image("file:///etc/passwd"), r"http://"), ("FILE:", image("FILE:/etc/passwd"), r"http://"), ("gopher://", image("gopher://127.0.0.1:6379/_FLUSHALL"), r"http://"),
         ("ftp://", image("ftp://example.org/a.jpg"), r"http://"), ("dict://", image("dict://127.0.0.1:6379/info"), r"http://"), ("data:", image("data:image/png;base64,AAAA"), r"http://"),
         ("javascript:", image("javascript:alert(1)"), r"http://"), ("a relative path", image("../../etc/passwd"), r"absolute|http://"),
-        ("a path with ..", image("/work/../etc/passwd"), r"\.\."), ("/etc/passwd", image("/etc/passwd"), r"ALLOWED_ROOTS"), ("/proc/self/environ", image("/proc/self/environ"), r"ALLOWED_ROOTS"),
+        ("a path with ..", image("/srv/../etc/passwd"), r"\.\."), ("/etc/passwd", image("/etc/passwd"), r"ALLOWED_ROOTS"), ("/proc/self/environ", image("/proc/self/environ"), r"ALLOWED_ROOTS"),
         ("a user in a URL", image("http://user@example.org/"), r"user and password"), ("a password in a URL", image("http://u:hunter2@example.org/"), r"user and password"),
         ("a good host before an @", image("http://good.example@127.0.0.1/"), r"user and password"), ("no host", image("http:///x"), r"host"), ("only a port", image("http://:80/"), r"host"),
         ("a backslash host", image("http://good.example\\@127.0.0.1/"), r"user|\\\\"), ("a blank in a URL", image("http://example.org/a b"), r"blank"),

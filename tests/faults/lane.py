@@ -281,7 +281,7 @@ class Lane(Fleet):
             slot.stopped = False
         self.wake_servers()
         for disk in ("postgres", "artifacts"):
-            with contextlib.suppress(OSError):          # read-only, for now
+            with contextlib.suppress(OSError):          # read-only until the round ends
                 (self.disk(disk) / BALLAST).unlink(missing_ok=True)
         self.ensure_servers()
 
