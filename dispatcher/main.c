@@ -290,7 +290,7 @@ int main(int argc, char **argv)
 	struct err err;
 	int act = 0;
 
-	heap_setup();
+	heap_setup(1);
 	if (parse(argc, argv, &act, &json) < 0)
 		return 2;
 	if (act == OPT_HELP)

@@ -55,9 +55,10 @@ char *xasprintf(const char *fmt, ...)
 	return p;
 }
 
-void heap_setup(void)
+void heap_setup(int arenas)
 {
-	mallopt(M_ARENA_MAX, 1);
+	if (arenas)
+		mallopt(M_ARENA_MAX, arenas);
 	mallopt(M_MMAP_THRESHOLD, 1 << 20);
 	mallopt(M_TRIM_THRESHOLD, 8 << 20);
 }

@@ -46,9 +46,9 @@ char *xstrdup(const char *s) __attribute__((malloc, returns_nonnull));
 char *xstrndup(const char *s, size_t n) __attribute__((malloc, returns_nonnull));
 char *xasprintf(const char *fmt, ...) __attribute__((malloc, returns_nonnull)) printf_like(1, 2);
 /* For main(): blocks of a megabyte and more go back to the system when they are freed, so that a few
- * huge documents do not stay on as the size of the process. glibc would learn to keep them. One arena for
- * all threads: with one for each, what large batches left behind grew for hours. */
-void heap_setup(void);
+ * huge documents do not stay on as the size of the process. glibc would learn to keep them. arenas: 0 is
+ * glibc's choice, one for each thread; what large batches leave behind in each grows for hours. */
+void heap_setup(int arenas);
 
 void free_p(void *pp);          /* for: scoped(free_p) char *s = NULL; */
 void close_p(int *fd);          /* for: scoped(close_p) int fd = -1; */

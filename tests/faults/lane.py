@@ -45,6 +45,7 @@ class Slot:
         self.links, self.page, self.port = links, page, port
         self.program = None
         self.may_end = False        # something we did may end it
+        self.is_armed = False       # so may a fault point, also after it was started again
         self.stopped = False        # by SIGSTOP
         self.leaving = False        # told to end
         self.wanted = False
@@ -165,7 +166,7 @@ class Lane(Fleet):
                 slot.down_since = time.monotonic()
                 self.ended.append(slot.program)
                 code = slot.program.process.returncode
-                if not slot.may_end or code not in (0, -9, 137):
+                if not (slot.may_end or slot.is_armed) or code not in (0, -9, 137):
                     self.notes.append(f"PROBLEM {slot.name} ended by itself with {code}: {slot.program.log}")
             if slot.down_since is None or time.monotonic() - slot.down_since > 0.5:
                 self.start_slot(slot)

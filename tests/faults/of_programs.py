@@ -148,6 +148,7 @@ class Point(OfSlot):
         lane.stop_slot(slot)
         slot.page.clear()
         slot.page.set_due(self.point, self.count)
+        slot.is_armed = True
         lane.start_slot(slot)
         slot.may_end = True
         lane.wait_ready_or_ended(slot)
@@ -186,6 +187,7 @@ class Point(OfSlot):
             lane.notes.append(f"the point {self.point} was reached {lane.slot(self.slot_name).page.hits(self.point)} times, "
                               f"not {self.count}")
         lane.slot(self.slot_name).page.set_due(self.point, 0)
+        lane.slot(self.slot_name).is_armed = False
 
 
 def add_points(names):
