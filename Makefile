@@ -32,18 +32,19 @@ dispatcher_pkgs := $(shared_pkgs) libmicrohttpd
 runner_pkgs     := vips libseccomp $(base_pkgs)
 
 cflags  := -std=gnu11 -g -fno-omit-frame-pointer $(WARN) $(CFLAGS.$(MODE)) $(CFLAGS)
-cppflags:= -D_GNU_SOURCE -DVERSION='"$(VERSION)"' -Ishared -Iworker -Idispatcher -Itests/unit $(CPPFLAGS)
+cppflags:= -D_GNU_SOURCE -DVERSION='"$(VERSION)"' -Ishared -Iworker -Iworker/sandbox -Idispatcher -Itests/unit $(CPPFLAGS)
 
 obj      = $(patsubst %.c,$(B)/%.o,$(1))
 SHARED  := $(call obj,$(wildcard shared/*.c)) $(B)/sql/migrations.o $(B)/shared/lua_scripts.o
 WORKER  := $(call obj,$(filter-out worker/main.c,$(wildcard worker/*.c)))
 RUNNER  := $(call obj,$(filter-out worker/runner/main.c,$(wildcard worker/runner/*.c)))
+SANDBOX := $(call obj,$(wildcard worker/sandbox/*.c))
 DISPATCH:= $(call obj,$(filter-out dispatcher/main.c,$(wildcard dispatcher/*.c)))
 CLI     := $(call obj,$(filter-out dispatcher/cli/main.c,$(wildcard dispatcher/cli/*.c)))
 TESTS   := $(call obj,$(wildcard tests/unit/*.c))
 SQL     := $(sort $(wildcard sql/[0-9]*.sql))
 LUA     := $(sort $(wildcard shared/lua/*.lua))
-HDRS    := $(wildcard shared/*.h worker/*.h worker/runner/*.h dispatcher/*.h dispatcher/cli/*.h tests/unit/*.h)
+HDRS    := $(wildcard shared/*.h worker/*.h worker/runner/*.h worker/sandbox/*.h dispatcher/*.h dispatcher/cli/*.h tests/unit/*.h)
 # What the runner may link: it never talks to Redis, PostgreSQL or the network.
 RUNNER_SHARED := $(filter-out %/redis.o %/pg.o %/httpc.o %/migrate.o %/lua_scripts.o %/migrations.o,$(SHARED))
 
@@ -62,9 +63,9 @@ endif
 
 $(B)/pixelfleet-dispatcher: $(B)/dispatcher/main.o $(DISPATCH) $(SHARED)
 $(B)/pixelfleet-worker:     $(B)/worker/main.o $(WORKER) $(SHARED)
-$(B)/pixelfleet-runner:     $(B)/worker/runner/main.o $(RUNNER) $(RUNNER_SHARED)
+$(B)/pixelfleet-runner:     $(B)/worker/runner/main.o $(RUNNER) $(SANDBOX) $(RUNNER_SHARED)
 $(B)/pixelfleet:            $(B)/dispatcher/cli/main.o $(CLI) $(SHARED)
-$(B)/unit:                  $(TESTS) $(WORKER) $(RUNNER) $(DISPATCH) $(CLI) $(SHARED)
+$(B)/unit:                  $(TESTS) $(WORKER) $(RUNNER) $(SANDBOX) $(DISPATCH) $(CLI) $(SHARED)
 
 $(B)/pixelfleet-dispatcher: libs = $(call pkglibs,$(dispatcher_pkgs))
 $(B)/pixelfleet-worker:     libs = $(call pkglibs,$(shared_pkgs))

@@ -25,9 +25,10 @@
  *                                                                  before it decodes; a second question replaces the first
  *   P {"memory":true}                                              when so much is free
  *   P {"memory":false,"error":{"kind","message"}}
- *   R {"ask":"model","model":"yolov8n","version":""}
- *   P {"model":{"name","inputs":[{"name","datatype","shape":[-1,3,640,640]}],"outputs":[...]},"card":{...model.json...}}
- *   R {"ask":"infer","model","version","inputs":[{"name","datatype","shape","bytes"}],"outputs":["output0"]}
+ *   R {"ask":"model","backend":"onnx|triton","model":"yolov8n","part":"","version":""}
+ *   P {"model":{"name","inputs":[{"name","datatype","shape":[-1,3,640,640]}],"outputs":[...]},"card":{...model.json...},
+ *      "dir":"/models/yolov8n","device":"cpu"}
+ *   R {"ask":"infer","backend","model","part","version","inputs":[{"name","datatype","shape","bytes"}],"outputs":["output0"]}
  *     + one descriptor: the tensors' bytes, one tensor after the other from its beginning on; the picture was let go of
  *   P {"outputs":[{"name","datatype","shape","offset","bytes"}]} + one descriptor, which the offsets are into
  *   P {"error":{"kind","message"}}                                 instead of either answer

@@ -67,7 +67,7 @@ run-fuzz: $(FUZZ:%=$(B)/fuzz_%)
 	$(Q)env $(SAN_ENV) tests/fuzz/run.sh $(B) $(FUZZ_S) $(if $(K),$(foreach t,$(FUZZ),$(if $(findstring $(K),$(t)),$(t))),$(FUZZ))
 
 $(B)/tests/fuzz/%.o: cppflags += -Idispatcher/cli
-$(B)/all.a: $(WORKER) $(RUNNER) $(DISPATCH) $(CLI) $(SHARED)
+$(B)/all.a: $(WORKER) $(RUNNER) $(SANDBOX) $(DISPATCH) $(CLI) $(SHARED)
 	$(call say,AR)
 	$(Q)rm -f $@ && ar rcsT $@ $^
 $(B)/fuzz_%: libs = $(call pkglibs,$(dispatcher_pkgs))

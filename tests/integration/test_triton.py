@@ -147,7 +147,6 @@ def test_without_an_address_detect_is_rejected_and_names_the_setting(running):
     ({"model": "nobody"}, "unknown model: 'nobody' is not found"),
     ({"model": "../repository/index"}, "no name of a model"),
     ({"model": "wide"}, "'images' FP32 [1,3,9,9]"),
-    ({"backend": "onnx"}, "no backend 'onnx'"),
     ({"model": "wrong"}, "'output0' FP32 [1,7,7]"),
 ])
 def test_what_can_never_work_is_rejected_with_both_sides(served, fake, params, says):

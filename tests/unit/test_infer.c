@@ -35,7 +35,7 @@ static int hear(struct runner_ctx *ctx, const json_t *question, int fd, json_t *
 	return 0;
 }
 
-static const struct infer_target at = { "triton", "m", "2" };
+static const struct infer_target at = { "triton", "m", "", "2" };
 static const char *const want[] = { "o" };
 
 static int run(struct parent *p, const char *answer, const void *bytes, size_t n, struct tensor *out, struct err *err)
@@ -50,7 +50,7 @@ static int run(struct parent *p, const char *answer, const void *bytes, size_t n
 	p->answer = answer;
 	p->bytes = bytes;
 	p->n = n;
-	return infer_run(&p->ctx, &at, in, 2, want, out, 1, err);
+	return infer_run(&p->ctx, &at, NULL, in, 2, want, out, 1, err);
 }
 
 TEST(infer_sends_the_tensors_one_after_the_other_and_cuts_out_the_answer)
@@ -58,7 +58,7 @@ TEST(infer_sends_the_tensors_one_after_the_other_and_cuts_out_the_answer)
 	struct parent p = { 0 };
 	struct tensor out = { 0 };
 	struct err err;
-	json_t *expected = json_loads("{\"ask\":\"infer\",\"model\":\"m\",\"version\":\"2\",\"inputs\":["
+	json_t *expected = json_loads("{\"ask\":\"infer\",\"backend\":\"triton\",\"model\":\"m\",\"part\":\"\",\"version\":\"2\",\"inputs\":["
 		"{\"name\":\"x\",\"datatype\":\"FP32\",\"shape\":[1,1],\"bytes\":4},{\"name\":\"y\",\"datatype\":\"FP32\",\"shape\":[1],\"bytes\":4}],"
 		"\"outputs\":[\"o\"]}", 0, NULL);
 
@@ -147,8 +147,8 @@ TEST(infer_describes_a_model_and_its_card)
 TEST(infer_target_says_what_is_missing)
 {
 	static const struct { const char *params, *says; } bad[] = {
-		{ "{}", "no model backend is named" },
-		{ "{\"backend\":\"onnx\",\"model\":\"m\"}", "no backend 'onnx': allowed is \"triton\"" },
+		{ "{}", "\"model\"" },
+		{ "{\"backend\":\"torch\",\"model\":\"m\"}", "no backend 'torch': allowed are \"onnx\" and \"triton\"" },
 		{ "{\"backend\":\"triton\"}", "\"model\"" },
 	};
 	struct infer_target t;

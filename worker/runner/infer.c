@@ -12,13 +12,10 @@
 
 int infer_target(const json_t *params, struct infer_target *ret, struct err *err)
 {
-	struct infer_target at = { param_str(params, "backend", ""), param_str(params, "model", ""), param_str(params, "version", "") };
+	struct infer_target at = { param_str(params, "backend", "onnx"), param_str(params, "model", ""), "", param_str(params, "version", "") };
 
-	if (!*at.backend)
-		return err_set(err, ERR_REJECT, "no model backend is named: \"backend\": \"triton\" with \"model\": NAME runs a model on the "
-			"server at PIXELFLEET_TRITON_URL; \"simulate\": true, where a tool has it, invents results, marked as such");
-	if (strcmp(at.backend, "triton") != 0)
-		return err_set(err, ERR_REJECT, "this version has no backend '%.40s': allowed is \"triton\"", at.backend);
+	if (strcmp(at.backend, "onnx") != 0 && strcmp(at.backend, "triton") != 0)
+		return err_set(err, ERR_REJECT, "there is no backend '%.40s': allowed are \"onnx\" and \"triton\"", at.backend);
 	if (!*at.model)
 		return err_set(err, ERR_REJECT, "the backend '%.40s' needs the parameter \"model\", a model's name", at.backend);
 	*ret = at;
@@ -117,7 +114,8 @@ static int ask(struct runner_ctx *ctx, const json_t *question, int fd, json_t **
 
 int infer_describe(struct runner_ctx *ctx, const struct infer_target *at, struct model *ret, struct err *err)
 {
-	scoped(json_decref_p) json_t *question = json_pack("{s:s, s:s, s:s}", "ask", "model", "model", at->model, "version", at->version);
+	scoped(json_decref_p) json_t *question = json_pack("{s:s, s:s, s:s, s:s, s:s}", "ask", "model", "backend", at->backend,
+		"model", at->model, "part", at->part, "version", at->version);
 	scoped(json_decref_p) json_t *answer = NULL;
 	scoped(close_p) int fd = -1;
 	struct model m = { 0 };
@@ -130,6 +128,8 @@ int infer_describe(struct runner_ctx *ctx, const struct infer_target *at, struct
 	    read_types(json_object_get(said, "outputs"), m.out, &m.nout, err) < 0)
 		return err_wrap(err, "model '%.128s'", at->model);
 	m.card = json_is_object(json_object_get(answer, "card")) ? json_incref(json_object_get(answer, "card")) : json_object();
+	snprintf(m.dir, sizeof m.dir, "%s", param_str(answer, "dir", ""));
+	snprintf(m.device, sizeof m.device, "%s", param_str(answer, "device", at->backend));
 	*ret = m;
 	return 0;
 }
@@ -172,8 +172,8 @@ static json_t *make_question(const struct infer_target *at, const struct tensor 
 	}
 	for (size_t i = 0; i < nwant; i++)
 		json_array_append_new(outputs, json_string(want[i]));
-	return json_pack("{s:s, s:s, s:s, s:o, s:o}", "ask", "infer", "model", at->model, "version", at->version,
-		"inputs", inputs, "outputs", outputs);
+	return json_pack("{s:s, s:s, s:s, s:s, s:s, s:o, s:o}", "ask", "infer", "backend", at->backend, "model", at->model,
+		"part", at->part, "version", at->version, "inputs", inputs, "outputs", outputs);
 }
 
 /* Copied, not mapped: nobody has to trust the other side not to shorten it. */
@@ -213,13 +213,14 @@ static int take_output(const json_t *outputs, const char *name, int fd, struct t
 	return err_set(err, ERR_REJECT, "it gives no output '%.60s' (%zu others)", name, json_array_size(outputs));
 }
 
-int infer_run(struct runner_ctx *ctx, const struct infer_target *at, const struct tensor *in, size_t nin,
-	const char *const *want, struct tensor *ret, size_t nwant, struct err *err)
+int infer_run(struct runner_ctx *ctx, const struct infer_target *at, const struct model *model, const struct tensor *in,
+	size_t nin, const char *const *want, struct tensor *ret, size_t nwant, struct err *err)
 {
 	scoped(json_decref_p) json_t *question = make_question(at, in, nin, want, nwant);
 	scoped(json_decref_p) json_t *answer = NULL;
 	scoped(close_p) int sent = -1, came = -1;
 
+	(void)model;
 	must(question != NULL);
 	if (write_memory(in, nin, &sent, err) < 0 || ask(ctx, question, sent, &answer, &came, err) < 0)
 		return -1;

@@ -2,15 +2,18 @@
  * infer.h - running a model, whichever backend has it.
  *
  *	struct infer_target at;
- *	if (infer_target(job->params, &at, err) < 0 || infer_describe(job->ctx, &at, &model, err) < 0)
+ *	if (infer_target(job->params, &at, err) < 0)
+ *		return -1;
+ *	at.part = "image";              // of a model with several; "" is its only one
+ *	if (infer_describe(job->ctx, &at, &model, err) < 0)
  *		return -1;
  *	... fill `in` as model.in[0] says ...
- *	if (infer_run(job->ctx, &at, &in, 1, (const char *[]){ model.out[0].name }, &out, 1, err) < 0)
+ *	if (infer_run(job->ctx, &at, &model, &in, 1, (const char *[]){ model.out[0].name }, &out, 1, err) < 0)
  *		return -1;
  *	tensor_done(&out);
  *
- * Backends: "triton", which the parent talks to for us (shared/wire.h). Nothing is ever invented in the
- * place of an answer that does not come.
+ * Backends: "onnx", the worker's inference process, and "triton", a server; the parent talks to both for us
+ * (shared/wire.h). Nothing is ever invented in the place of an answer that does not come.
  */
 #ifndef INFER_H
 #define INFER_H
@@ -36,10 +39,13 @@ struct model {
 	struct tensor_type in[MODEL_TENSORS], out[MODEL_TENSORS];
 	size_t nin, nout;
 	json_t *card;                           /* what people say of it: worker/card.h; never NULL */
+	char dir[512];                          /* where its files are; "": it has no directory */
+	char device[16];                        /* "cpu", "cuda", or the backend's name */
 };
 
 struct infer_target {
-	const char *backend, *model, *version;  /* version: "" for the server's choice */
+	const char *backend, *model, *part;     /* part: "" for a model's only one */
+	const char *version;                    /* "" for the server's choice; Triton's models have some */
 };
 
 /* From the parameters `backend`, `model` and `version`. ERR_REJECT: they do not name a model that can be run. */
@@ -49,8 +55,8 @@ int infer_describe(struct runner_ctx *ctx, const struct infer_target *at, struct
 
 /* ret[i] is the output want[i], of nwant; all of them or none, freed with tensor_done. Shapes and types are what
  * the backend says, with sizes that fit; whether they are those of the model's kind is the caller's to check. */
-int infer_run(struct runner_ctx *ctx, const struct infer_target *at, const struct tensor *in, size_t nin,
-	const char *const *want, struct tensor *ret, size_t nwant, struct err *err) must_use;
+int infer_run(struct runner_ctx *ctx, const struct infer_target *at, const struct model *model, const struct tensor *in,
+	size_t nin, const char *const *want, struct tensor *ret, size_t nwant, struct err *err) must_use;
 
 void model_done(struct model *m);
 void tensor_done(struct tensor *t);

@@ -180,7 +180,7 @@ static int run_model(const struct runner_job *job, const struct detection *d, co
 	in.is.shape[3] = d->width;
 	in.bytes = planes;
 	in.size = (size_t)d->width * (size_t)d->height * 3 * sizeof *planes;
-	if (infer_run(job->ctx, &d->at, &in, 1, (const char *[]){ d->out->name }, &out, 1, err) < 0)
+	if (infer_run(job->ctx, &d->at, &d->model, &in, 1, (const char *[]){ d->out->name }, &out, 1, err) < 0)
 		return -1;
 	if (find_boxes(job, d, &out, &boxes, &n, err) < 0)
 		return err_wrap(err, "model '%.128s'", d->at.model);
