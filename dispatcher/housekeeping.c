@@ -165,6 +165,15 @@ static const struct chore {
 	{ "retention",   3600000, retention },
 };
 
+/* Who starts next shall not have to find out at the cost of the steps that wait. */
+static void tell_breakers(struct housekeeping *h)
+{
+	struct err err;
+
+	if (breakers_count(h->d->breakers) && breakers_share(h->d->breakers, &h->redis, &err) < 0)
+		log_warn("housekeeping.failed", "chore=breakers error=%s", log_quote(err.msg));
+}
+
 static void *run(void *arg)
 {
 	struct housekeeping *h = arg;
@@ -185,6 +194,7 @@ static void *run(void *arg)
 		h->d->chores_ms = clock_mono_ms();
 		clock_sleep_ms(TICK_MS);
 	}
+	tell_breakers(h);
 	return NULL;
 }
 
