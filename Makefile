@@ -1,4 +1,4 @@
-# make               build/pixelfleet-dispatcher, -worker, -runner and build/pixelfleet
+# make               build/pixelfleet-dispatcher, -worker, -runner, -infer and build/pixelfleet
 # make demo          the main job on a private Redis and a private PostgreSQL
 # make test          everything that can fail: lint, unit tests, fuzz corpora, integration tests
 # make fuzz          the fuzzers, FUZZ_S=60 seconds each (with clang)
@@ -30,6 +30,7 @@ base_pkgs       := jansson libsodium hiredis
 shared_pkgs     := $(base_pkgs) libcurl libpq
 dispatcher_pkgs := $(shared_pkgs) libmicrohttpd
 runner_pkgs     := vips libseccomp $(base_pkgs)
+infer_pkgs      := libseccomp $(base_pkgs)
 
 cflags  := -std=gnu11 -g -fno-omit-frame-pointer $(WARN) $(CFLAGS.$(MODE)) $(CFLAGS)
 cppflags:= -D_GNU_SOURCE -DVERSION='"$(VERSION)"' -Ishared -Iworker -Iworker/sandbox -Idispatcher -Itests/unit $(CPPFLAGS)
@@ -39,16 +40,19 @@ SHARED  := $(call obj,$(wildcard shared/*.c)) $(B)/sql/migrations.o $(B)/shared/
 WORKER  := $(call obj,$(filter-out worker/main.c,$(wildcard worker/*.c)))
 RUNNER  := $(call obj,$(filter-out worker/runner/main.c,$(wildcard worker/runner/*.c)))
 SANDBOX := $(call obj,$(wildcard worker/sandbox/*.c))
+INFER   := $(call obj,$(filter-out worker/infer/main.c,$(wildcard worker/infer/*.c)))
 DISPATCH:= $(call obj,$(filter-out dispatcher/main.c,$(wildcard dispatcher/*.c)))
 CLI     := $(call obj,$(filter-out dispatcher/cli/main.c,$(wildcard dispatcher/cli/*.c)))
 TESTS   := $(call obj,$(wildcard tests/unit/*.c))
 SQL     := $(sort $(wildcard sql/[0-9]*.sql))
 LUA     := $(sort $(wildcard shared/lua/*.lua))
-HDRS    := $(wildcard shared/*.h worker/*.h worker/runner/*.h worker/sandbox/*.h dispatcher/*.h dispatcher/cli/*.h tests/unit/*.h)
+HDRS    := $(wildcard shared/*.h worker/*.h worker/runner/*.h worker/sandbox/*.h worker/infer/*.h dispatcher/*.h dispatcher/cli/*.h tests/unit/*.h)
+# ONNX Runtime's header and library, for all ways of building; see worker/infer/fetch_ort.sh. Nothing links it.
+ORT     := build/onnxruntime
 # What the runner may link: it never talks to Redis, PostgreSQL or the network.
 RUNNER_SHARED := $(filter-out %/redis.o %/pg.o %/httpc.o %/migrate.o %/lua_scripts.o %/migrations.o,$(SHARED))
 
-PROGRAMS := pixelfleet-dispatcher pixelfleet-worker pixelfleet-runner pixelfleet
+PROGRAMS := pixelfleet-dispatcher pixelfleet-worker pixelfleet-runner pixelfleet-infer pixelfleet
 Q       := $(if $(V),,@)
 say      = $(if $(V),,@printf '  %-6s %s\n' $(1) $@)
 pkgflags = $(shell pkg-config --cflags $(1))
@@ -64,12 +68,14 @@ endif
 $(B)/pixelfleet-dispatcher: $(B)/dispatcher/main.o $(DISPATCH) $(SHARED)
 $(B)/pixelfleet-worker:     $(B)/worker/main.o $(WORKER) $(SHARED)
 $(B)/pixelfleet-runner:     $(B)/worker/runner/main.o $(RUNNER) $(SANDBOX) $(RUNNER_SHARED)
+$(B)/pixelfleet-infer:      $(B)/worker/infer/main.o $(INFER) $(SANDBOX) $(RUNNER_SHARED)
 $(B)/pixelfleet:            $(B)/dispatcher/cli/main.o $(CLI) $(SHARED)
-$(B)/unit:                  $(TESTS) $(WORKER) $(RUNNER) $(SANDBOX) $(DISPATCH) $(CLI) $(SHARED)
+$(B)/unit:                  $(TESTS) $(WORKER) $(RUNNER) $(INFER) $(SANDBOX) $(DISPATCH) $(CLI) $(SHARED)
 
 $(B)/pixelfleet-dispatcher: libs = $(call pkglibs,$(dispatcher_pkgs))
 $(B)/pixelfleet-worker:     libs = $(call pkglibs,$(shared_pkgs))
 $(B)/pixelfleet-runner:     libs = $(call pkglibs,$(runner_pkgs))
+$(B)/pixelfleet-infer:      libs = $(call pkglibs,$(infer_pkgs))
 $(B)/pixelfleet:            libs = $(call pkglibs,$(shared_pkgs))
 $(B)/unit:                  libs = $(call pkglibs,$(dispatcher_pkgs) vips libseccomp cmocka)
 
@@ -78,7 +84,8 @@ $(PROGRAMS:%=$(B)/%) $(B)/unit:
 	$(Q)$(CC) $(cflags) $(LDFLAGS.$(MODE)) $(LDFLAGS) -o $@ $^ $(libs) -lm -pthread
 
 $(B)/worker/runner/%.o: cppflags += -Iworker/runner $(call pkgflags,vips)
-$(B)/tests/unit/%.o:    cppflags += -Iworker/runner -Idispatcher/cli $(call pkgflags,vips cmocka)
+$(B)/worker/infer/%.o:  cppflags += -Iworker/infer -isystem $(ORT)/include
+$(B)/tests/unit/%.o:    cppflags += -Iworker/runner -Iworker/infer -Idispatcher/cli $(call pkgflags,vips cmocka)
 $(B)/shared/%.o $(B)/dispatcher/%.o $(B)/worker/%.o $(B)/tests/%.o: cppflags += $(call pkgflags,$(dispatcher_pkgs))
 
 $(B)/%.o: %.c $(B)/flags
@@ -89,6 +96,11 @@ $(B)/%.o: %.c $(B)/flags
 $(B)/%.o: $(B)/%.c $(B)/flags
 	$(call say,CC)
 	$(Q)$(CC) $(cppflags) $(cflags) -c -o $@ $<
+
+$(call obj,$(wildcard worker/infer/*.c)): | $(ORT)/ready
+$(ORT)/ready: worker/infer/fetch_ort.sh
+	$(call say,ORT)
+	$(Q)$< $(ORT)
 
 # These files change only when what they record does: a new compiler or flag rebuilds
 # the objects, a new or deleted migration or script remakes its table.

@@ -107,6 +107,7 @@ static void new_job(struct work *w, struct op *op)
 	j->def = definition_ref(s->definition);
 	j->definition = s->definition->id;
 	j->high = s->high;
+	j->has_origin = op->origin != NULL;
 	j->items = s->items;
 	j->total = definition_total(j->def, j->items);
 	j->images = json_incref(s->images);

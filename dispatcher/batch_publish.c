@@ -4,6 +4,7 @@
 #include "clock.h"
 #include "deadletter.h"
 #include "fault.h"
+#include "job_wait.h"
 #include "log.h"
 #include "metrics.h"
 #include "purge.h"
@@ -44,7 +45,7 @@ static int push_letters(struct dispatcher *d, struct pg *pg, struct redis *redis
 		for (size_t s = 0; s < j->nslots; s++) {
 			struct inst *i = j->slots[s];
 
-			if (!i || !(again ? i->relist && !i->dead : i->dead))
+			if (!i || j->has_origin || !(again ? i->relist && !i->dead : i->dead))
 				continue;
 			which = grow(which, n + 1, &cap, sizeof *which);
 			which[n++] = (struct want){ j, i->ordinal };
@@ -67,7 +68,7 @@ static int take_revived(struct redis *redis, struct work *w, struct err *err)
 			const struct letters l = { &one, 1 };
 			int item, node, rc;
 
-			if (!i || !i->revived)
+			if (!i || j->has_origin || !i->revived)
 				continue;
 			node = definition_node(j->def, j->items, i->ordinal, &item);
 			one.queue = j->def->nodes[node].queue;
@@ -118,6 +119,9 @@ void publish_all(struct dispatcher *d, struct pg *pg, struct redis *redis, struc
 	struct err err;
 
 	clock_format(clock_wall_us(), before);
+	for (size_t k = 0; k < w->njobs; k++)
+		if (w->jobs[k]->ended)
+			job_waits_told(w->jobs[k]->id);
 	if (push_tasks(d, pg, redis, w, &err) == 0 && push_letters(d, pg, redis, w, false, &err) == 0 &&
 	    push_letters(d, pg, redis, w, true, &err) == 0 && take_revived(redis, w, &err) == 0 && tell(d, redis, w, before, &err) == 0)
 		return;

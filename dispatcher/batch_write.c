@@ -3,6 +3,8 @@
 #include "clock.h"
 #include "death.h"
 #include "metrics.h"
+#include "origin.h"
+#include "origin_letter.h"
 #include "queues.h"
 
 #include <stdlib.h>
@@ -98,7 +100,7 @@ static int send_new_jobs(struct pg *pg, struct op **ops, size_t n, struct work *
 {
 	scoped(table_done) struct table t = { 0 };
 
-	table_begin(&t, 14);
+	table_begin(&t, 16);
 	for (size_t k = 0; k < n; k++) {
 		const struct op *op = ops[k];
 		const struct wjob *j = op->kind == OP_ACCEPT && op->status == OP_ACCEPTED ? work_job(w, op->job) : NULL;
@@ -126,13 +128,16 @@ static int send_new_jobs(struct pg *pg, struct op **ops, size_t n, struct work *
 		pg_array_text(&t.columns[11], images);
 		pg_array_text(&t.columns[12], params);
 		pg_array_text(&t.columns[13], labels);
+		pg_array_text(&t.columns[14], op->origin ? op->origin->list : NULL);
+		pg_array_text(&t.columns[15], op->origin ? op->text : NULL);
 		t.rows++;
 	}
 	return table_send(&t, pg, "INSERT INTO job (id, definition, high, items, total, made, succeeded, failed, skipped, deadline_at, "
-		"client_id, images, params, labels) SELECT id, def, high, items, total, made, ok, failed, skipped, "
-		"now() + deadline * interval '1 second', client_id, images, params, labels FROM unnest($1::uuid[], $2::bigint[], $3::boolean[], "
-		"$4::int[], $5::int[], $6::int[], $7::int[], $8::int[], $9::int[], $10::float8[], $11::text[], $12::jsonb[], $13::jsonb[], $14::jsonb[]) "
-		"u(id, def, high, items, total, made, ok, failed, skipped, deadline, client_id, images, params, labels)", err);
+		"client_id, images, params, labels, origin, message) SELECT id, def, high, items, total, made, ok, failed, skipped, "
+		"now() + deadline * interval '1 second', client_id, images, params, labels, origin, message FROM unnest($1::uuid[], $2::bigint[], "
+		"$3::boolean[], $4::int[], $5::int[], $6::int[], $7::int[], $8::int[], $9::int[], $10::float8[], $11::text[], $12::jsonb[], "
+		"$13::jsonb[], $14::jsonb[], $15::text[], $16::text[]) u(id, def, high, items, total, made, ok, failed, skipped, deadline, "
+		"client_id, images, params, labels, origin, message)", err);
 }
 
 static int send_jobs(struct pg *pg, struct work *w, struct err *err)
@@ -284,6 +289,7 @@ static void add_dead(struct table *t, struct wjob *j, struct inst *i)
 	pg_array_int(&t->columns[3], i->attempt);
 	pg_array_text(&t->columns[4], err_kind_name(i->kind));
 	pg_array_text(&t->columns[5], i->message);
+	pg_array_word(&t->columns[6], j->has_origin ? "t" : "f");
 	t->rows++;
 }
 
@@ -301,10 +307,11 @@ static int send_dead(struct pg *pg, struct work *w, struct err *err)
 	if (send_dirty(pg, w, 2, add_revived, "DELETE FROM dead_letter l USING unnest($1::uuid[], $2::int[]) u(job, ordinal) "
 			"WHERE l.job = u.job AND l.ordinal = u.ordinal", err) < 0)
 		return -1;
-	return send_dirty(pg, w, 6, add_dead, "INSERT INTO dead_letter (job, ordinal, queue, attempt, kind, message) "
-		"SELECT * FROM unnest($1::uuid[], $2::int[], $3::text[], $4::smallint[], $5::text[], $6::text[]) "
+	return send_dirty(pg, w, 7, add_dead, "INSERT INTO dead_letter (job, ordinal, queue, attempt, kind, message, discarded_at) "
+		"SELECT job, ordinal, queue, attempt, kind, message, CASE WHEN has_origin THEN now() END FROM unnest($1::uuid[], $2::int[], "
+		"$3::text[], $4::smallint[], $5::text[], $6::text[], $7::boolean[]) u(job, ordinal, queue, attempt, kind, message, has_origin) "
 		"ON CONFLICT (job, ordinal) DO UPDATE SET attempt = excluded.attempt, kind = excluded.kind, message = excluded.message, "
-		"failed_at = excluded.failed_at, discarded_at = NULL", err);
+		"failed_at = excluded.failed_at, discarded_at = excluded.discarded_at", err);
 }
 
 static void add_artifacts(struct table *t, struct wjob *j, struct inst *i)
@@ -390,7 +397,7 @@ static int send_refused(struct pg *pg, struct op **ops, size_t n, struct err *er
 		scoped(buf_free) struct buf message = { 0 }, problems = { 0 };
 		scoped(free_p) char *hex = NULL;
 
-		if (op->kind != OP_REFUSE)
+		if (op->kind != OP_REFUSE || op->origin)
 			continue;
 		problems_text(op->problems, &message);
 		buf_json(&problems, op->problems);
@@ -458,7 +465,7 @@ int write_all(struct dispatcher *d, struct pg *pg, struct work *w, struct op **o
 	if (send_new_jobs(pg, ops, n, w, err) < 0 || send_steps(pg, w, err) < 0 || send_jobs(pg, w, err) < 0 ||
 	    send_passes(pg, w, err) < 0 || send_retries(pg, w, err) < 0 || send_dead(pg, w, err) < 0 || send_artifacts(pg, w, err) < 0 ||
 	    send_attempts(pg, ops, n, err) < 0 || send_refused(pg, ops, n, err) < 0 || send_letter_changes(pg, ops, n, err) < 0 ||
-	    send_backlog(d, pg, w, err) < 0 || make_room(pg, err) < 0 || pg_send(pg, err, "COMMIT", PG_NONE) < 0) {
+	    origin_letters_send(pg, w, ops, n, err) < 0 || send_backlog(d, pg, w, err) < 0 || make_room(pg, err) < 0 || pg_send(pg, err, "COMMIT", PG_NONE) < 0) {
 		pg_close(pg);           /* half a pipeline is under way */
 		return -1;
 	}

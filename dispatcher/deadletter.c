@@ -352,8 +352,7 @@ int deadletter_discard(struct dispatcher *d, struct pg *pg, struct redis *redis,
 
 /* ---- refused submissions ---- */
 
-/* Bytes that may be anything as a JSON string: what is not UTF-8 is shown as \xNN. */
-static json_t *readable(const char *bytes, size_t len)
+json_t *bytes_readable(const char *bytes, size_t len)
 {
 	scoped(buf_free) struct buf b = { 0 };
 	json_t *s = json_stringn(bytes, len);
@@ -382,10 +381,10 @@ void refusal_text(const char *id, const char *at, const char *submission, size_t
 	problems_text(problems, &message);
 	letter = json_pack("{s:s, s:s, s:{s:s, s:O}}", "id", id, "at", at, "error", "message", message.text ? message.text : "", "problems", problems);
 	if (len <= INLINE_MAX) {
-		json_object_set_new(letter, "submission", body && json_is_object(body) ? json_incref(body) : readable(submission, len));
+		json_object_set_new(letter, "submission", body && json_is_object(body) ? json_incref(body) : bytes_readable(submission, len));
 	} else {
 		json_object_set_new(letter, "bytes", json_integer((json_int_t)len));
-		json_object_set_new(letter, "head", readable(submission, HEAD_BYTES));
+		json_object_set_new(letter, "head", bytes_readable(submission, HEAD_BYTES));
 	}
 	buf_json(to, letter);
 }

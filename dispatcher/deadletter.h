@@ -57,6 +57,9 @@ int deadletter_retry(struct dispatcher *d, struct pg *pg, struct redis *redis, c
 int deadletter_discard(struct dispatcher *d, struct pg *pg, struct redis *redis, const struct deadletter_filter *f,
 	int64_t *ret_n, struct err *err) must_use;
 
+/* Bytes that may be anything as a JSON string: what is not UTF-8 is shown as \xNN. */
+json_t *bytes_readable(const char *bytes, size_t len);
+
 /* One submission that could not be accepted, as it is listed in pixelfleet:dlq:jobs: {"id","at","error":{"message",
  * "problems"},"submission"}; instead of a very long submission, its "bytes" and "head". */
 void refusal_text(const char *id, const char *at, const char *submission, size_t len, const json_t *problems, struct buf *to);

@@ -9,6 +9,7 @@
 #include "seal.h"
 
 struct breakers;
+struct origins;
 struct queues;
 struct purge;
 
@@ -28,6 +29,7 @@ struct dispatcher {
 	struct queues *queues;
 	struct purge *purge;
 	struct breakers *breakers;
+	struct origins *origins;
 };
 
 #endif

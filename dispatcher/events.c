@@ -2,8 +2,10 @@
 
 #include "clock.h"
 #include "errand.h"
+#include "job_wait.h"
 #include "log.h"
 #include "pg.h"
+#include "progress_event.h"
 #include "redis.h"
 #include "uuid.h"
 
@@ -274,6 +276,18 @@ static void ask_postgres(struct events *e)
 	settle(e, true);
 }
 
+/* Of that job alone. A listener that is behind does without: it is no news tomorrow. */
+static void tell_progress(struct events *e, const char *channel, const json_t *message)
+{
+	const char *id = strncmp(channel, CHANNEL, sizeof CHANNEL - 1) == 0 ? channel + sizeof CHANNEL - 1 : "";
+	struct topic *w = uuid_is(id) ? topic_find(e, id) : NULL;
+	scoped(buf_free) struct buf text = { 0 };
+
+	if (w && w->subs && progress_event(id, message, &text))
+		EACH_SUB(e, &w->subs, s, s->fresh || stream_pending(s->stream) > ONE_JOB_BYTES ||
+			stream_write(s->stream, text.text, text.len) >= 0);
+}
+
 static void take_message(struct events *e, const redisReply *reply)
 {
 	static const char *const names[] = { "total", "succeeded", "failed", "skipped", "cancelled" };
@@ -285,12 +299,19 @@ static void take_message(struct events *e, const redisReply *reply)
 	if (reply->type != REDIS_REPLY_ARRAY || reply->elements != 4 || reply->element[3]->type != REDIS_REPLY_STRING)
 		return;
 	m = json_loadb(reply->element[3]->str, reply->element[3]->len, JSON_REJECT_DUPLICATES, NULL);
+	if (json_object_get(m, "progress")) {
+		if (reply->element[2]->type == REDIS_REPLY_STRING)
+			tell_progress(e, reply->element[2]->str, m);
+		return;
+	}
 	id = json_string_value(json_object_get(m, "id"));
 	state = json_string_value(json_object_get(m, "state"));
 	if (!id || !uuid_is(id) || !state || strspn(state, "abcdefghijklmnopqrstuvwxyz") != strlen(state))
 		return;
 	for (int k = 0; k < 5; k++)
 		n[k] = json_integer_value(json_object_get(m, names[k]));
+	if (strcmp(state, "running") != 0)
+		job_waits_told(id);
 	event_text(&text, id, state, n);
 	publish(e, id, text.text, strcmp(state, "running") == 0);
 }
@@ -391,7 +412,9 @@ static void tick(struct events *e, int64_t now)
 {
 	e->tick_at = now + TICK_MS;
 	errands_expire(false);
-	if (!e->ntopics && !e->all) {
+	job_waits_expire(false);
+	job_waits_ask(&e->pg);
+	if (!e->ntopics && !e->all && !job_waits_listen()) {
 		redis_close(&e->redis);
 		e->subscribed = false;
 		return;

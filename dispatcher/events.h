@@ -7,6 +7,8 @@
  *	event: job
  *	data: {"id","state","total","succeeded","failed","skipped","cancelled"}
  *
+ * and passes on to the streams of one job what its steps tell (progress_event.h).
+ *
  * A stream begins with what PostgreSQL says, and every second that is asked again for all watched
  * jobs, so a lost message costs a second. The stream of one job ends with the job. A listener
  * that is too slow: of one job, it gets the newest only; of all jobs, its stream ends.

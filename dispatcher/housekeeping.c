@@ -4,6 +4,7 @@
 #include "clock.h"
 #include "feed.h"
 #include "log.h"
+#include "origin_letter.h"
 #include "outage.h"
 #include "pg.h"
 #include "purge.h"
@@ -143,6 +144,11 @@ static int subscribers(struct housekeeping *h, struct err *err)
 	return 0;
 }
 
+static int letters(struct housekeeping *h, struct err *err)
+{
+	return origin_letters_push(h->d, &h->pg, &h->redis, err);
+}
+
 static int retention(struct housekeeping *h, struct err *err)
 {
 	return retention_run(h->d, &h->pg, err);
@@ -157,6 +163,7 @@ static const struct chore {
 	{ "retries",     200,     retries },
 	{ "breakers",    250,     breakers },
 	{ "feed",        200,     feeding },
+	{ "letters",     250,     letters },
 	{ "compare",     1000,    compare },
 	{ "deadlines",   500,     deadlines },
 	{ "purge",       1000,    purging },

@@ -2,6 +2,7 @@
 
 #include "clock.h"
 #include "errand.h"
+#include "job_wait.h"
 #include "events.h"
 #include "guard.h"
 #include "http_auth.h"
@@ -220,8 +221,10 @@ static enum MHD_Result on_request(void *arg, struct MHD_Connection *conn, const 
 		else
 			req->match.route->handler(req);
 	} else if (req->resume) {
-		req->resume(req);
-		req->resume = NULL;
+		void (*resume)(struct request *) = req->resume;
+
+		req->resume = NULL;             /* it may wait again */
+		resume(req);
 	}
 	return req->answer ? send_answer(s, req) : MHD_YES;
 }
@@ -403,6 +406,7 @@ void http_stop(struct http_server *s)
 	events_end_all(s->events);
 	wait_idle(s, STOP_MS);
 	errands_expire(true);
+	job_waits_expire(true);
 	wait_idle(s, 1000);
 	MHD_stop_daemon(s->daemon);
 	if (s->running)

@@ -7,7 +7,8 @@
 
 #define WHOLE_ROWS 200000       /* of one query, or one job's */
 
-#define JOB_COLUMNS "id::text, definition, state, high, stopped_by, stop_reason, items, total, made, succeeded, failed, skipped, cancelled"
+#define JOB_COLUMNS "id::text, definition, state, high, stopped_by, stop_reason, items, total, made, succeeded, failed, skipped, cancelled, " \
+	"origin IS NOT NULL"
 
 static int read_job(struct pg *pg, struct wjob *j, const PGresult *r, int row, struct err *err)
 {
@@ -23,6 +24,7 @@ static int read_job(struct pg *pg, struct wjob *j, const PGresult *r, int row, s
 	j->failed = (int)pg_int(r, row, 10);
 	j->skipped = (int)pg_int(r, row, 11);
 	j->cancelled = (int)pg_int(r, row, 12);
+	j->has_origin = *pg_text(r, row, 13) == 't';
 	return definition_load(pg, j->definition, &j->def, err);
 }
 

@@ -9,6 +9,7 @@
 #include "migrate.h"
 #include "notify.h"
 #include "metrics.h"
+#include "origin.h"
 #include "pg.h"
 #include "purge.h"
 #include "queues.h"
@@ -223,12 +224,16 @@ static int run(struct conf *conf)
 	d->conf = *conf;
 	make_id(d->id, sizeof d->id);
 	sealer_init(&d->sealer, conf->internal_token, conf->internal_token_previous);
-	if (!wait_for_database(conf, &signals, &err))
+	d->origins = origins_new(&d->conf, &err);
+	if (!d->origins)
+		rc = 2;
+	else if (!wait_for_database(conf, &signals, &err))
 		rc = err.kind == ERR_RETRY ? 0 : 1;
 	else if (serve(d, &signals, &err) < 0)
 		rc = 1;
 	if (rc)
 		log_error("dispatcher.failed", "error=%s", log_quote(err.msg));
+	origins_free(d->origins);
 	free(d);
 	return rc;
 }

@@ -1,6 +1,7 @@
 #include "request.h"
 
 #include "errand.h"
+#include "job_wait.h"
 #include "log.h"
 #include "stream.h"
 
@@ -249,6 +250,7 @@ void answer_problems(struct request *req, const json_t *problems)
 void request_free(struct request *req)
 {
 	errand_drop(req->errand);
+	job_wait_drop(req->job_wait);
 	json_decref(req->state);
 	if (req->answer)
 		MHD_destroy_response(req->answer);

@@ -4,8 +4,8 @@
  * A handler runs on a thread of the server, with the whole body read. It answers with one of
  * the answer_* functions, or hands operations to the ledger with errand_run() (errand.h), which lets
  * go of the thread until they are done. Blocking queries are fine: each thread has its own
- * connections. Only http.c, request.c, errand.c and
- * stream.c know libmicrohttpd.
+ * connections. Only http.c, request.c, errand.c,
+ * job_wait.c and stream.c know libmicrohttpd.
  *
  *	void api_job_show(struct request *req)
  *	{
@@ -30,6 +30,7 @@ struct MHD_Connection;
 struct MHD_Response;
 struct http_server;
 struct errand;
+struct job_wait;
 struct events;
 struct guarded;
 struct stream;
@@ -42,6 +43,7 @@ struct request {
 	struct buf body;
 	bool is_head;
 	struct errand *errand;          /* the ledger's operations, see errand.h */
+	struct job_wait *job_wait;      /* see job_wait.h */
 	json_t *state;                  /* what the handler keeps until then; released with the request */
 
 	/* Of http.c and request.c: */

@@ -17,7 +17,7 @@ static int drop_old(struct dispatcher *d, struct pg *pg, struct err *err)
 		return -1;
 	for (int row = 0; row < PQntuples(r); row++)
 		log_info("retention.week", "week=%s dropped=%s", pg_text(r, row, 0), pg_text(r, row, 1));
-	return 0;
+	return pg_query(pg, NULL, err, "DELETE FROM origin_letter WHERE pushed_at < now() - $1::int * interval '1 day'", PG_VALUES(days));
 }
 
 struct collector {

@@ -63,6 +63,7 @@ struct wjob {
 	enum job_state state;
 	enum skip_reason stop_reason;
 	bool high, dirty, is_new, ended, loaded_all;
+	bool has_origin;                /* its failures go to where its message came from, and are listed nowhere else */
 	bool makes;                     /* instances were made in this batch */
 	bool purge;                     /* its queued tasks are to be taken out of Redis */
 	int stopped_by, items, total, made, succeeded, failed, skipped, cancelled;

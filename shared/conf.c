@@ -1,5 +1,7 @@
 #include "conf.h"
 
+#include "gallery.h"
+
 #include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -11,8 +13,8 @@
 #define TOKEN_MIN  32
 #define TOKEN_MAX  4096
 
-enum type { STR, UINT, SIZE, BOOL };
-enum { SECRET = 1 };
+enum type { STR, UINT, SIZE, NUM, BOOL };
+enum { SECRET = 1, OR_DEFAULT = 2 };
 
 static const struct key {
 	const char *env, *def, *help;
@@ -56,6 +58,18 @@ static int set_number(struct conf *c, const struct key *k, const char *value, st
 	return 0;
 }
 
+/* From 0 to 1: there is no other real number among the settings. */
+static int set_share(struct conf *c, const struct key *k, const char *value, struct err *err)
+{
+	char *end;
+	double v = strtod(value, &end);
+
+	if ((!isdigit((unsigned char)*value) && *value != '.') || *end || !(v >= 0 && v <= 1))
+		return err_set(err, ERR_REJECT, "%s: '%.60s' is not a number from 0 to 1", k->env, value);
+	*(double *)at(c, k) = v;
+	return 0;
+}
+
 static int set(struct conf *c, const struct key *k, const char *value, struct err *err)
 {
 	switch (k->type) {
@@ -66,6 +80,8 @@ static int set(struct conf *c, const struct key *k, const char *value, struct er
 	case UINT:
 	case SIZE:
 		return set_number(c, k, value, err);
+	case NUM:
+		return set_share(c, k, value, err);
 	case BOOL:
 		if (strcmp(value, "0") != 0 && strcmp(value, "1") != 0)
 			return err_set(err, ERR_REJECT, "%s: '%.60s' is neither 0 nor 1", k->env, value);
@@ -106,6 +122,8 @@ static int read_env(struct conf *c, const char *const *env, bool *seen, struct e
 			continue;
 		if (!strchr(*env, '='))         /* execve(2) takes any text */
 			return err_set(err, ERR_REJECT, "%s has no value: allowed is %s=VALUE", k->env, k->env);
+		if (k->flags & OR_DEFAULT && !strchr(*env, '=')[1])
+			continue;
 		if (set(c, k, strchr(*env, '=') + 1, err) < 0)
 			return -1;
 		seen[k - keys] = true;
@@ -130,7 +148,16 @@ static int check_values(const struct conf *c, struct err *err)
 		return err_set(err, ERR_REJECT, "PIXELFLEET_TRITON_TIMEOUT_S: '0' leaves no time, at least 1 is allowed");
 	if (strncmp(c->artifacts, "s3:", 3) == 0)
 		return err_set(err, ERR_REJECT, "PIXELFLEET_ARTIFACTS: this version keeps artifacts in a directory only");
-	return 0;
+	return gallery_check(c, err);
+}
+
+/* What is empty follows from another setting, if that is not empty too. */
+static void derive(char **to, const char *from, const char *more)
+{
+	if (**to || !*from)
+		return;
+	free(*to);
+	*to = xasprintf("%s%s", from, more);
 }
 
 int conf_load(struct conf *ret, const char *const *env, struct err *err)
@@ -148,10 +175,9 @@ int conf_load(struct conf *ret, const char *const *env, struct err *err)
 		if (set(&c, &keys[i], keys[i].def, err) < 0)
 			return -1;
 	}
-	if (!*c.artifacts) {
-		free(c.artifacts);
-		c.artifacts = xasprintf("%s/artifacts", c.data_dir);
-	}
+	derive(&c.artifacts, c.data_dir, "/artifacts");
+	derive(&c.photo_dlq, c.photo_queue, "_dlq");
+	derive(&c.text_dlq, c.text_queue, "_dlq");
 	if (check_values(&c, err) < 0)
 		return -1;
 	if (*c.internal_token_file && read_token(&c, err) < 0)
@@ -196,6 +222,9 @@ void conf_print(const struct conf *c, FILE *to)
 			break;
 		case SIZE:
 			fprintf(to, "%zu\n", *(size_t *)at(c, k));
+			break;
+		case NUM:
+			fprintf(to, "%g\n", *(double *)at(c, k));
 			break;
 		case BOOL:
 			fprintf(to, "%d\n", *(bool *)at(c, k));

@@ -15,6 +15,7 @@
 typedef char *conf_STR;
 typedef unsigned conf_UINT;
 typedef size_t conf_SIZE;
+typedef double conf_NUM;
 typedef bool conf_BOOL;
 
 struct conf {

@@ -161,7 +161,7 @@ static curl_socket_t on_socket(void *arg, curlsocktype purpose, struct curl_sock
 
 static void set_common(CURL *h, const struct http_request *q, struct transfer *t, char *error)
 {
-	unsigned timeout_s = q->timeout_s ? q->timeout_s : TIMEOUT_S;
+	long timeout_ms = q->timeout_ms ? (long)q->timeout_ms : (long)(q->timeout_s ? q->timeout_s : TIMEOUT_S) * 1000;
 
 	curl_easy_reset(h);             /* keeps connections and the DNS cache */
 	set_option(h, CURLOPT_NOSIGNAL, 1L);
@@ -171,12 +171,15 @@ static void set_common(CURL *h, const struct http_request *q, struct transfer *t
 	set_option(h, CURLOPT_REDIR_PROTOCOLS_STR, "http,https");
 	set_option(h, CURLOPT_FOLLOWLOCATION, q->max_redirects ? 1L : 0L);
 	set_option(h, CURLOPT_MAXREDIRS, (long)q->max_redirects);
-	set_option(h, CURLOPT_TIMEOUT, (long)timeout_s);
-	set_option(h, CURLOPT_CONNECTTIMEOUT, (long)min_of(timeout_s, (unsigned)CONNECT_TIMEOUT_S));
+	set_option(h, CURLOPT_TIMEOUT_MS, timeout_ms);
+	set_option(h, CURLOPT_CONNECTTIMEOUT_MS, min_of(timeout_ms, CONNECT_TIMEOUT_S * 1000L));
 	set_option(h, CURLOPT_MAXFILESIZE_LARGE, (curl_off_t)t->max_bytes);
 	set_option(h, CURLOPT_PROXY, "");       /* a proxy would resolve names behind the address check */
 	set_option(h, CURLOPT_USERAGENT, "pixelfleet/" VERSION);
-	set_option(h, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
+	/* Without TLS there is nothing that offers: an "Upgrade" costs a round trip or the request's body. */
+	set_option(h, CURLOPT_HTTP_VERSION, (long)(q->may_http2 ? CURL_HTTP_VERSION_2TLS : CURL_HTTP_VERSION_1_1));
+	if (q->ca_file && *q->ca_file)
+		set_option(h, CURLOPT_CAINFO, q->ca_file);
 	set_option(h, CURLOPT_OPENSOCKETFUNCTION, on_socket);
 	set_option(h, CURLOPT_OPENSOCKETDATA, t);
 	set_option(h, CURLOPT_HEADERFUNCTION, on_header);

@@ -20,6 +20,9 @@ struct http_request {
 	const char *body;               /* may be NULL */
 	size_t body_len;
 	unsigned timeout_s;             /* all of it; 0: 30 */
+	unsigned timeout_ms;            /* instead, when not 0 */
+	const char *ca_file;            /* PEM: certificates to believe in, instead of the system's; NULL or "": those */
+	bool may_http2;                 /* use HTTP/2 where a server of https offers it */
 	size_t max_bytes;               /* of the answer; 0: 64 MiB */
 	const char *want_header;        /* keep the answer's header of this name; may be NULL */
 	int to_fd;                      /* write the answer's bytes here instead of into `body`; 0: no */

@@ -35,6 +35,31 @@
  *   R {"end":true,"ok":true,"data":...?}                           the run is over; the next one may come
  *   R {"end":true,"ok":false,"error":{"kind":"reject|retry","message"}}
  * The runner leaves, with status 0, when the parent closes its end.
+ *
+ * The words of parent P and inference process I, which holds the models of all slots. On the control socket:
+ *   I {"ready":true,"version":"0.1.0"}                             once, at start, with the descriptor for its last words
+ *   P {"do":"setup","memory_mb":0,"models_mb":4096,"callers":2,"intra_op":1,"batch_max":16,"device":"auto|cpu|cuda","library":""}
+ *                                                                  memory_mb: of address space; 0: no limit of either; the
+ *                                                                  library's path, or "": where it is usually
+ *   I {"setup":true,"device":"cpu","onnxruntime":"1.24.3","landlock":7,"seccomp":true,"note":"CUDA: ..."?}
+ *                                                                  note: why not on the device that might be expected
+ *   I {"setup":false,"error":{"kind","message"}}                   and it leaves
+ *   P {"do":"connect"} + one descriptor: a slot's end of a socket pair; no answer
+ *   P {"do":"stats"}
+ *   I {"stats":{"rss_mb","models":[{"name","mb","load_ms","runs","used_s_ago"}]}}
+ * On the socket of a slot, one question at a time:
+ *   P {"do":"describe","name":"clip/image","path":"/models/clip/vision_model.onnx","declared":{"inputs":{...},"outputs":{...}}?,
+ *      "max_batch":16?}
+ *   P {"do":"infer", the same, "inputs":[{"name","datatype","shape","bytes"}],"outputs":["o"],"alone":false} + one descriptor:
+ *      the tensors' bytes as above. "alone": in no batch with others. No "outputs": all
+ *   I {"loading":true,"name","bytes":105006}                       first, when the model is not loaded yet: its file's size
+ *   I {"model":{"inputs":[...],"outputs":[...]},"device":"cpu","load_ms":0}
+ *                                                                  load_ms: 0 when it was loaded before
+ *   I {"outputs":[{"name","datatype","shape","offset","bytes"}],"batch":1,"device":"cpu"} + one descriptor
+ *                                                                  batch: questions that were one run
+ *   I {"error":{"kind","message"}}                                 instead of either answer
+ * A slot calls its question off by closing its end. What then does not stop within 2 s, and nobody else waits for, ends the
+ * process, with last words. It leaves, with status 0, when the parent closes the control socket.
  */
 #ifndef WIRE_H
 #define WIRE_H

@@ -5,6 +5,7 @@
 sysconfdir   ?= /etc
 bindir       ?= $(prefix)/bin
 libexecdir   ?= $(prefix)/libexec/pixelfleet
+libdir       ?= $(prefix)/lib/pixelfleet
 mandir       ?= $(prefix)/share/man
 bashcompdir  ?= $(prefix)/share/bash-completion/completions
 unitdir      ?= $(prefix)/lib/systemd/system
@@ -18,6 +19,7 @@ installed := \
 	755:$(B)/pixelfleet-dispatcher:$(bindir)/pixelfleet-dispatcher \
 	755:$(B)/pixelfleet-worker:$(bindir)/pixelfleet-worker \
 	755:$(B)/pixelfleet-runner:$(libexecdir)/pixelfleet-runner \
+	755:$(B)/pixelfleet-infer:$(libexecdir)/pixelfleet-infer \
 	644:shared/man/pixelfleet.1:$(mandir)/man1/pixelfleet.1 \
 	644:shared/man/pixelfleet-dispatcher.8:$(mandir)/man8/pixelfleet-dispatcher.8 \
 	644:shared/man/pixelfleet-worker.8:$(mandir)/man8/pixelfleet-worker.8 \
@@ -27,6 +29,10 @@ installed := \
 	644:systemd/pixelfleet.target:$(unitdir)/pixelfleet.target \
 	644:systemd/pixelfleet.sysusers:$(sysusersdir)/pixelfleet.conf \
 	644:systemd/pixelfleet.tmpfiles:$(tmpfilesdir)/pixelfleet.conf
+
+# The one that was fetched; a link is to one that is installed already.
+ort_so := $(ORT)/lib/libonnxruntime.so.1
+ort_to := '$(DESTDIR)$(libdir)/libonnxruntime.so.1'
 
 at = $(word $(1),$(subst :, ,$(2)))
 # Programs as they are, texts with the directories filled in.
@@ -40,6 +46,7 @@ endef
 
 install: $(PROGRAMS:%=$(B)/%)
 	$(foreach file,$(installed),$(call install_one,$(file)))
+	[ -L $(ort_so) ] || install -D -m 644 $(ort_so) $(ort_to)
 	install -d -m 755 '$(DESTDIR)$(confdir)'
 	[ -e '$(DESTDIR)$(confdir)/pixelfleet.env' ] || install -m 640 systemd/pixelfleet.env '$(DESTDIR)$(confdir)/pixelfleet.env'
 ifeq ($(DESTDIR),)
@@ -51,10 +58,10 @@ ifeq ($(DESTDIR),)
 endif
 
 uninstall:
-	rm -f $(foreach file,$(installed),'$(DESTDIR)$(call at,3,$(file))')
+	rm -f $(foreach file,$(installed),'$(DESTDIR)$(call at,3,$(file))') $(ort_to)
 	if cmp -s systemd/pixelfleet.env '$(DESTDIR)$(confdir)/pixelfleet.env'; then rm -f '$(DESTDIR)$(confdir)/pixelfleet.env'; \
 	elif [ -e '$(DESTDIR)$(confdir)/pixelfleet.env' ]; then echo 'left, because it was changed: $(DESTDIR)$(confdir)/pixelfleet.env'; fi
-	for dir in '$(DESTDIR)$(libexecdir)' '$(DESTDIR)$(confdir)'; do \
+	for dir in '$(DESTDIR)$(libexecdir)' '$(DESTDIR)$(libdir)' '$(DESTDIR)$(confdir)'; do \
 		[ ! -d "$$dir" ] || rmdir --ignore-fail-on-non-empty "$$dir"; done
 
 .PHONY: install uninstall

@@ -1,5 +1,5 @@
 #!/bin/sh
-# setup.sh [build|demo|test|fuzz] - installs what is missing on Debian 12 or 13, and only that.
+# setup.sh [build|demo|test|triton|fuzz] - installs what is missing on Debian 12 or 13, and only that.
 #
 # With nothing missing it asks dpkg once and touches no network. Redis and PostgreSQL are
 # wanted for their programs: the services that their packages would start stay off, and no
@@ -10,21 +10,32 @@ set -eu
 export PATH="$PATH:/usr/local/sbin:/usr/sbin:/sbin"
 
 build='build-essential pkgconf libhiredis-dev libjansson-dev libcurl4-openssl-dev libvips-dev libpq-dev
-	libsodium-dev libmicrohttpd-dev libseccomp-dev'
+	libsodium-dev libmicrohttpd-dev libseccomp-dev libtesseract-dev'
+# shellcheck source=/dev/null
+release=$(. /etc/os-release 2>/dev/null && echo "${VERSION_ID:-}")
+# ONNX Runtime is a package since Debian 13. On 12 npm brings the library (worker/infer/fetch_ort.sh): Debian's npm, unless a
+# Node.js from elsewhere has brought one, with which that is in conflict.
+if [ "$release" != 12 ]; then
+	build="$build libonnxruntime-dev"
+elif [ -z "${ORT_DIR:-}" ] && ! command -v npm >/dev/null; then
+	build="$build npm"
+fi
 demo="$build libvips-tools redis-server redis-tools postgresql mate-backgrounds curl"
-test="$demo libcmocka-dev python3 python3-pytest python3-pytest-xdist python3-redis python3-psycopg2 gcovr shellcheck debootstrap systemd-container"
+test="$demo libcmocka-dev python3 python3-pytest python3-pytest-xdist python3-redis python3-psycopg2 python3-numpy python3-onnx python3-opencv python3-pil tesseract-ocr-eng tesseract-ocr-jpn tesseract-ocr-chi-sim
+	fonts-dejavu fonts-liberation fonts-noto-cjk fonts-ipafont gcovr shellcheck debootstrap systemd-container"
+triton="$test python3-venv openssl"
 fuzz="$build clang libclang-rt-dev llvm"
 # Since Debian 13 the encoders of HEIC and AVIF, of which the tests make pictures, are packages of their own.
-# shellcheck source=/dev/null
-[ "$(. /etc/os-release 2>/dev/null && echo "${VERSION_ID:-}")" = 12 ] || test="$test libheif-plugin-x265 libheif-plugin-aomenc"
+[ "$release" = 12 ] || test="$test libheif-plugin-x265 libheif-plugin-aomenc"
 
 profile=${1:-build}
 case $profile in
 build) wanted=$build ;;
 demo)  wanted=$demo ;;
 test)  wanted=$test ;;
+triton) wanted=$triton ;;
 fuzz)  wanted=$fuzz ;;
-*)     echo "setup.sh: profile '$profile' is none of build, demo, test, fuzz" >&2; exit 2 ;;
+*)     echo "setup.sh: profile '$profile' is none of build, demo, test, triton, fuzz" >&2; exit 2 ;;
 esac
 
 if ! command -v dpkg-query >/dev/null || ! command -v apt-get >/dev/null; then

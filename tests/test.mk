@@ -6,6 +6,8 @@
 # make fuzz          the fuzzers, FUZZ_S seconds each, with clang      K=WORD: those with WORD in their name
 # make test-faults   jobs while everything around them breaks   ROUNDS=200 SEED= LANES=3 ROUND=17 LIST=1: tests/faults/faults.py
 # make test-systemd  the units on a real systemd in a container: scaling, a reboot, watchdogs, under 5,000 jobs (as root)
+# make test-tokens   the tokenizers on 3,000 lines of many languages beside Hugging Face's (npm; fetches that and the vocabularies)
+# make test-triton   the backend "triton" against a real Triton, which is installed into build/triton from PyPI (x86-64)
 # make check-style   lint, and every header compiles alone
 
 # Most of an integration test is waiting: LANES files of them at a time, each lane with its own Redis and PostgreSQL.
@@ -66,8 +68,8 @@ run-replay: $(FUZZ:%=$(B)/fuzz_%)
 run-fuzz: $(FUZZ:%=$(B)/fuzz_%)
 	$(Q)env $(SAN_ENV) tests/fuzz/run.sh $(B) $(FUZZ_S) $(if $(K),$(foreach t,$(FUZZ),$(if $(findstring $(K),$(t)),$(t))),$(FUZZ))
 
-$(B)/tests/fuzz/%.o: cppflags += -Idispatcher/cli
-$(B)/all.a: $(WORKER) $(RUNNER) $(SANDBOX) $(DISPATCH) $(CLI) $(SHARED)
+$(B)/tests/fuzz/%.o: cppflags += -Iworker/infer -Idispatcher/cli
+$(B)/all.a: $(WORKER) $(RUNNER) $(INFER) $(SANDBOX) $(DISPATCH) $(CLI) $(SHARED)
 	$(call say,AR)
 	$(Q)rm -f $@ && ar rcsT $@ $^
 $(B)/fuzz_%: libs = $(call pkglibs,$(dispatcher_pkgs))
@@ -87,9 +89,9 @@ lint:
 	$(Q)tests/lint.sh
 
 headers: $(HDRS:%=$(B)/%.ok)
-$(B)/%.h.ok: %.h $(HDRS) $(B)/flags
+$(B)/%.h.ok: %.h $(HDRS) $(B)/flags | $(ORT)/ready
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CC) $(cppflags) -Iworker/runner -Idispatcher/cli $(call pkgflags,$(dispatcher_pkgs) vips cmocka) $(cflags) \
+	$(Q)$(CC) $(cppflags) -Iworker/runner -Iworker/infer -isystem $(ORT)/include -Idispatcher/cli $(call pkgflags,$(dispatcher_pkgs) vips cmocka) $(cflags) \
 		-fsyntax-only -x c -include $< /dev/null && touch $@
 
 check-style: lint headers
@@ -113,6 +115,19 @@ $(B)/plain_loop: $(B)/tests/bench/plain_loop.o
 	$(call say,LINK)
 	$(Q)$(CC) $(cflags) $(LDFLAGS.$(MODE)) $(LDFLAGS) -o $@ $^ $(libs)
 
+# The tokenizers beside those of others, on 3,000 lines; what is compared with comes from the registries.
+test-tokens: setup
+	+$(Q)$(SUB) MODE=rel run-tokens
+run-tokens: $(B)/tokenize
+	$(Q)/usr/bin/python3 -B tests/tokens/tokens.py $(B)/tokenize build/tokens
+
+$(B)/tests/tokens/%.o: cppflags += -Iworker/runner
+$(B)/tokenize: libs = $(call pkglibs,$(base_pkgs) glib-2.0)
+$(B)/tokenize: $(B)/tests/tokens/tokenize.o $(filter %/tokenizer.o %/tokenizer_clip.o %/tokenizer_wordpiece.o %/bpe.o \
+		%/vocabulary.o %/characters.o,$(RUNNER)) $(RUNNER_SHARED)
+	$(call say,LINK)
+	$(Q)$(CC) $(cflags) $(LDFLAGS.$(MODE)) $(LDFLAGS) -o $@ $^ $(libs) -lm
+
 test-systemd: setup
 	+$(Q)$(SUB) MODE=rel run-systemd
 run-systemd: all $(B)/systemd_probe
@@ -123,10 +138,25 @@ $(B)/systemd_probe: $(B)/tests/systemd/probe.o
 	$(call say,LINK)
 	$(Q)$(CC) $(cflags) $(LDFLAGS.$(MODE)) $(LDFLAGS) -o $@ $^
 
+# The server and its Python's packages stay in build/triton. pytest is the system's; the server's Python is a child of it.
+test-triton:
+	$(Q)tests/setup.sh triton
+	$(Q)tests/triton/setup.sh build/triton
+	+$(Q)$(SUB) MODE=$(MODE) run-triton
+run-triton: all $(B)/ask_triton
+	$(Q)env PIXELFLEET_BUILD=$(B) PIXELFLEET_REAL_TRITON=build/triton /usr/bin/python3 -B -m pytest -p no:cacheprovider -rfEsP -v \
+		$(if $(K),-k '$(K)') tests/integration/test_real_triton.py
+
+$(B)/tests/triton/%.o: cppflags += -Iworker/runner
+$(B)/ask_triton: libs = $(call pkglibs,$(shared_pkgs))
+$(B)/ask_triton: $(B)/tests/triton/ask_triton.o $(B)/all.a
+	$(call say,LINK)
+	$(Q)$(CC) $(cflags) $(LDFLAGS.$(MODE)) $(LDFLAGS) -Wl,--as-needed -o $@ $^ $(libs) -lm -pthread
+
 demo:
 	$(Q)tests/setup.sh demo
 	+$(Q)$(SUB) MODE=rel all
 	$(Q)tests/demo/demo.sh
 
 .PHONY: setup test replay fuzz run-replay run-fuzz unit threads integration run-unit run-threads run-integration coverage lint headers \
-	test-faults run-test-faults check-style bench recovery soak demo test-systemd run-systemd
+	test-faults run-test-faults check-style bench recovery soak demo test-systemd run-systemd test-triton run-triton test-tokens run-tokens

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define FILE_MAX_BYTES ((size_t)4 << 20)
@@ -61,6 +62,7 @@ static int run_and_print(const struct conf *conf, struct store *store, const str
 	scoped(close_p) int wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	scoped(task_result_done) struct task_result result = { 0 };
 	scoped(buf_free) struct buf report = { 0 };
+	struct inference *inference = inference_new(conf, 1, NULL);
 	struct memory_budget memory;
 	struct executor x;
 	bool stop = false;
@@ -68,10 +70,13 @@ static int run_and_print(const struct conf *conf, struct store *store, const str
 	int status;
 
 	memory_budget_open(&memory, conf);
-	if (executor_init(&x, conf, store, &memory, wake_fd, &err) < 0)
+	if (executor_init(&x, conf, store, &memory, inference, wake_fd, &err) < 0) {
+		inference_free(inference);
 		return trouble(&err);
+	}
 	exec_task(&x, t, &stop, clock_mono_ms() + (int64_t)t->timeout_s * 1000, &result);
 	executor_done(&x);
+	inference_free(inference);
 	memory_budget_done(&memory);
 	task_report(t, &result, "alone", &report);
 	status = result.failed ? exit_status[result.err.kind] : 0;
@@ -130,7 +135,7 @@ static int check_runner(const struct conf *conf, struct err *err)
 	struct child r;
 	int rc;
 
-	child_init(&r, conf);
+	child_init(&r, &child_runner, conf);
 	rc = child_start(&r, err);
 	child_done(&r);
 	return rc;
@@ -147,6 +152,21 @@ static int check_triton(const struct conf *conf, struct err *err)
 	triton_done(&t);
 	httpc_free(http);
 	return rc;
+}
+
+/* Needed by steps that run models, so where there is no directory of models it is not. */
+static int check_inference(const struct conf *conf)
+{
+	char text[120];
+	struct stat st;
+	struct err err;
+	int rc;
+
+	if (stat(conf->models_dir, &st) < 0 || !S_ISDIR(st.st_mode))
+		return 0;
+	rc = inference_check(conf, text, sizeof text, &err);
+	printf("%-11s %s%s%s\n", "inference", rc == 0 ? "ok (" : "", rc == 0 ? text : err.msg, rc == 0 ? ")" : "");
+	return rc == 0 ? 0 : 1;
 }
 
 static const struct {
@@ -176,5 +196,5 @@ int alone_check(const struct conf *conf)
 			status = 1;
 		}
 	}
-	return status;
+	return status | check_inference(conf);
 }

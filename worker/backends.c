@@ -85,7 +85,7 @@ bool backend_of_callback(const char *url, char ret[BACKEND_MAX])
 	return true;
 }
 
-bool backend_of_task(const struct task *t, char ret[BACKEND_MAX])
+bool backend_of_task(const struct task *t, const char *api_base_url, char ret[BACKEND_MAX])
 {
 	const char *name;
 
@@ -93,6 +93,8 @@ bool backend_of_task(const struct task *t, char ret[BACKEND_MAX])
 		return false;
 	if (strcmp(t->tool->name, "callback") == 0)
 		return backend_of_callback(json_string_value(json_object_get(t->params, "url")), ret);
+	if (strcmp(t->tool->name, "deliver") == 0)      /* dispatchers are tried in turn: which of them it will be is not known */
+		return *api_base_url && backend_of_callback(api_base_url, ret);
 	name = json_string_value(json_object_get(t->params, "backend"));
 	if (!name || strcmp(name, "triton") != 0)
 		return false;

@@ -41,8 +41,8 @@ bool backends_any_open(const struct backends *b);
 /* Whether the circuit is open; then `why` says since when and what was wrong. */
 bool backends_is_open(struct backends *b, const char *name, char *why, size_t n);
 
-/* The backend that a task needs, as far as its parameters tell; false: none. */
-bool backend_of_task(const struct task *t, char ret[BACKEND_MAX]);
+/* The backend that a task needs, as far as its parameters and api_base_url (API_BASE_URL) tell; false: none. */
+bool backend_of_task(const struct task *t, const char *api_base_url, char ret[BACKEND_MAX]);
 /* "callback:HOST:PORT"; false: no such URL, or a host name of unheard-of length. */
 bool backend_of_callback(const char *url, char ret[BACKEND_MAX]);
 void backend_named(char to[BACKEND_MAX], const char *name);

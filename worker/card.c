@@ -1,21 +1,62 @@
 #include "card.h"
 
-#include "kserve.h"
-
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define CARD_MAX ((off_t)1 << 20)
+#define CARD_MAX   ((off_t)1 << 20)
+#define NAME_MAX_BYTES 128              /* of each of its two halves */
 
-static int read_all(int fd, const char *path, struct buf *to, struct err *err)
+static size_t name_length(const char *s)
 {
+	static const char first[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_";
+	size_t n = *s && strchr(first, *s) ? strspn(s, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-.") : 0;
+
+	return n <= NAME_MAX_BYTES ? n : 0;
+}
+
+bool card_is_name(const char *model)
+{
+	size_t n = name_length(model);
+
+	if (n && model[n] == '/') {
+		size_t more = name_length(model + n + 1);
+
+		n = more ? n + 1 + more : 0;
+	}
+	return n && !model[n];
+}
+
+void card_done(struct card *c)
+{
+	json_decref(c->text);
+	json_decref(c->declared);
+	free(c->dir);
+	free(c->name);
+	free(c->path);
+	free(c->triton);
+	*c = (struct card){ 0 };
+}
+
+/* ---- files ---- */
+
+/* 1: there is none. */
+static int read_all(const char *path, struct buf *to, struct err *err)
+{
+	scoped(close_p) int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	char piece[4096];
 	struct stat st;
 	ssize_t n;
 
+	if (fd < 0 && (errno == ENOENT || errno == ENOTDIR))
+		return 1;
+	if (fd < 0)
+		return err_set(err, ERR_REJECT, "cannot read '%.300s': %s", path, strerror(errno));
 	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || st.st_size > CARD_MAX)
 		return err_set(err, ERR_REJECT, "'%.300s' is no file of at most %lld bytes", path, (long long)CARD_MAX);
 	while ((n = read(fd, piece, sizeof piece)) > 0 && (off_t)to->len <= CARD_MAX)
@@ -23,39 +64,242 @@ static int read_all(int fd, const char *path, struct buf *to, struct err *err)
 	return n < 0 ? err_set(err, ERR_RETRY, "cannot read '%.300s': %s", path, strerror(errno)) : 0;
 }
 
-static int check_labels(const json_t *labels, const char *path, struct err *err)
+static bool is_there(const char *path, mode_t type)
 {
-	for (size_t i = 0; i < json_array_size(labels); i++)
-		if (!json_is_string(json_array_get(labels, i)))
-			return err_set(err, ERR_REJECT, "'%.300s': label %zu is no text", path, i);
-	if (labels && !json_is_array(labels))
-		return err_set(err, ERR_REJECT, "'%.300s': \"labels\" is no list of texts", path);
+	struct stat st;
+
+	return stat(path, &st) == 0 && (st.st_mode & S_IFMT) == type;
+}
+
+static int refuse(const char *path, const json_t *problems, struct err *err)
+{
+	const json_t *p = json_array_get(problems, 0);
+	size_t more = json_array_size(problems) - 1;
+	char rest[40] = "";
+
+	if (more)
+		snprintf(rest, sizeof rest, " (and %zu more)", more);
+	return err_set(err, ERR_REJECT, "'%.300s': %s: found %s; allowed: %s%s", path,
+		json_string_value(json_object_get(p, "at")), json_string_value(json_object_get(p, "found")),
+		json_string_value(json_object_get(p, "allowed")), rest);
+}
+
+/* One a line. */
+static int read_labels(const struct card *c, const char *file, json_t **ret, struct err *err)
+{
+	scoped(free_p) char *path = xasprintf("%s/%s", c->dir, file);
+	scoped(buf_free) struct buf text = { 0 };
+	scoped(json_decref_p) json_t *labels = json_array();
+	int rc = read_all(path, &text, err);
+
+	if (rc == 1)
+		return err_set(err, ERR_REJECT, "'%.250s/model.json': /labels_file: found \"%.100s\"; allowed: a file that is there, and "
+			"there is no '%.250s'", c->dir, file, path);
+	if (rc < 0)
+		return -1;
+	for (const char *p = text.text, *end = p + text.len; p < end;) {
+		const char *newline = memchr(p, '\n', (size_t)(end - p));
+		size_t n = (size_t)((newline ? newline : end) - p), k = n && p[n - 1] == '\r' ? n - 1 : n;
+
+		if (json_array_size(labels) == CARD_LABELS_MAX || json_array_append_new(labels, json_stringn(p, k)) < 0)
+			return err_set(err, ERR_REJECT, "'%.300s': line %zu: allowed are at most %d lines of UTF-8", path,
+				json_array_size(labels) + 1, CARD_LABELS_MAX);
+		p += n + 1;
+	}
+	*ret = steal(&labels);
 	return 0;
 }
 
-int card_read(const char *models_dir, const char *model, json_t **ret, struct err *err)
+/* c->text, from c->dir. 1: there is no card. */
+static int read_card(struct card *c, struct err *err)
 {
-	scoped(free_p) char *path = xasprintf("%s/%s/model.json", models_dir, model);
-	scoped(close_p) int fd = -1;
+	scoped(free_p) char *path = xasprintf("%s/model.json", c->dir);
 	scoped(buf_free) struct buf text = { 0 };
-	scoped(json_decref_p) json_t *card = NULL;
+	scoped(json_decref_p) json_t *card = NULL, *problems = NULL, *labels = NULL;
+	const char *file;
 	json_error_t e;
+	int rc = read_all(path, &text, err);
 
-	must(kserve_is_name(model));
-	fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-	if (fd < 0 && (errno == ENOENT || errno == ENOTDIR)) {
-		*ret = json_object();
-		return 0;
+	if (rc == 1)
+		c->text = json_object();
+	if (rc != 0)
+		return rc;
+	card = json_loadb(text.len ? text.text : "", text.len, JSON_REJECT_DUPLICATES, &e);
+	if (!card)
+		return err_set(err, ERR_REJECT, "'%.300s' is no JSON: line %d, column %d: %s", path, e.line, e.column, e.text);
+	problems = card_problems(card);
+	if (json_array_size(problems))
+		return refuse(path, problems, err);
+	file = json_string_value(json_object_get(card, "labels_file"));
+	if (file && read_labels(c, file, &labels, err) < 0)
+		return -1;
+	if (labels)
+		json_object_set(card, "labels", labels);
+	c->text = steal(&card);
+	return 0;
+}
+
+/* ---- parts ---- */
+
+static const char *text_of(const json_t *o, const char *name)
+{
+	const char *s = json_string_value(json_object_get(o, name));
+
+	return s ? s : "";
+}
+
+static const char *default_file(const struct card_kind *kind, const char *part)
+{
+	for (size_t i = 0; i < countof(kind->parts) && kind->parts[i].part; i++)
+		if (strcmp(kind->parts[i].part, part) == 0)
+			return kind->parts[i].file;
+	return NULL;
+}
+
+static void add_name(struct buf *list, const char *name)
+{
+	buf_printf(list, "%s\"%s\"", list->len ? ", " : "", name);
+}
+
+/* Which there are, for a message. */
+static void list_parts(const struct card_kind *kind, json_t *parts, struct buf *list)
+{
+	const char *name;
+	json_t *one;
+
+	for (size_t i = 0; i < countof(kind->parts) && kind->parts[i].part; i++)
+		add_name(list, kind->parts[i].part);
+	json_object_foreach(parts, name, one)
+		if (!default_file(kind, name))
+			add_name(list, name);
+}
+
+static void keep_declared(struct card *c, const json_t *from)
+{
+	static const char *const names[] = { "inputs", "outputs" };
+
+	for (size_t i = 0; i < countof(names); i++) {
+		json_t *said = json_object_get(from, names[i]);
+
+		if (!said)
+			continue;
+		if (!c->declared)
+			c->declared = json_object();
+		json_object_set(c->declared, names[i], said);
 	}
-	if (fd < 0)
-		return err_set(err, ERR_REJECT, "cannot read '%.300s': %s", path, strerror(errno));
-	if (read_all(fd, path, &text, err) < 0)
+	c->max_batch = (unsigned)json_integer_value(json_object_get(from, "max_batch"));
+}
+
+/* Fills in what follows from the card. *ret_file: its file in the directory. */
+static int choose_part(struct card *c, const char *model, const char *part, const char **ret_file, struct err *err)
+{
+	const struct card_kind *kind = card_kind_find(text_of(c->text, "kind"));
+	json_t *parts = json_object_get(c->text, "parts"), *one = json_object_get(parts, part);
+	const char *last = strrchr(model, '/') ? strrchr(model, '/') + 1 : model;
+	const char *file = *text_of(one, "file") ? text_of(one, "file") : default_file(kind, part);
+	bool is_whole = !parts && (json_object_get(c->text, "file") || !kind->parts[0].part);
+	scoped(buf_free) struct buf known = { 0 };
+
+	if (is_whole != !*part || (!is_whole && !file)) {
+		list_parts(kind, parts, &known);
+		return err_set(err, ERR_REJECT, "the model '%.260s' has %s%.300s, and the step wants %s%.40s%s ('%.260s/model.json')", model,
+			is_whole ? "one part only" : "the parts ", is_whole ? "" : known.text, *part ? "\"" : "one without parts", part,
+			*part ? "\"" : "", c->dir);
+	}
+	if (is_whole)
+		file = *text_of(c->text, "file") ? text_of(c->text, "file") : "model.onnx";
+	keep_declared(c, is_whole ? c->text : one);
+	if (!c->max_batch)
+		c->max_batch = (unsigned)json_integer_value(json_object_get(c->text, "max_batch"));
+	c->name = *part ? xasprintf("%s/%s", model, part) : xstrdup(model);
+	c->triton = *text_of(one, "triton") ? xstrdup(text_of(one, "triton")) :
+		xasprintf("%s%s%s", *text_of(c->text, "triton") ? text_of(c->text, "triton") : last, *part ? "_" : "", part);
+	*ret_file = file;
+	return 0;
+}
+
+/* ---- finding ---- */
+
+/* What is behind a link out of the models' directory the process that runs models may not open. */
+static int check_beneath(const char *models_dir, const char *path, struct err *err)
+{
+	char top[PATH_MAX], real[PATH_MAX];
+	size_t n;
+
+	if (!realpath(models_dir, top) || !realpath(path, real))
+		return err_set(err, ERR_REJECT, "cannot read the model's file '%.300s': %s", path, strerror(errno));
+	n = strlen(top);
+	if (strncmp(real, top, n) != 0 || (real[n] != '/' && n > 1))
+		return err_set(err, ERR_REJECT, "'%.250s' is a link to '%.250s', and models have to be in PIXELFLEET_MODELS_DIR, '%.200s'",
+			path, real, top);
+	if (access(path, R_OK) < 0)
+		return err_set(err, ERR_REJECT, "cannot read the model's file '%.300s': %s", path, strerror(errno));
+	return 0;
+}
+
+static int check_name(const char *model, struct err *err)
+{
+	if (card_is_name(model))
+		return 0;
+	return err_set(err, ERR_REJECT, "'%.140s' is no name of a model: allowed are letters, digits, '_', '-' and '.', first a letter, a "
+		"digit or '_', at most %d of them, or two such names with a '/' between", model, NAME_MAX_BYTES);
+}
+
+static int find(const char *models_dir, const char *model, const char *part, struct card *c, struct err *err)
+{
+	const char *file;
+	int rc;
+
+	c->dir = xasprintf("%s/%s", models_dir, model);
+	if (!is_there(c->dir, S_IFDIR))
+		return err_set(err, ERR_REJECT, "there is no model '%.260s' here: no directory '%.300s' (PIXELFLEET_MODELS_DIR)", model, c->dir);
+	rc = read_card(c, err);
+	if (rc < 0 || choose_part(c, model, part, &file, err) < 0)
 		return -1;
-	card = json_loadb(text.text ? text.text : "", text.len, JSON_REJECT_DUPLICATES, &e);
-	if (!json_is_object(card))
-		return err_set(err, ERR_REJECT, "'%.300s' is no JSON object: %s", path, card ? "other JSON" : e.text);
-	if (check_labels(json_object_get(card, "labels"), path, err) < 0)
+	c->path = xasprintf("%s/%s", c->dir, file);
+	if (!is_there(c->path, S_IFREG))
+		return err_set(err, ERR_REJECT, "the model '%.260s' is not complete: there is no file '%.300s'%s", model, c->path,
+			rc == 1 ? ", and no model.json that names another" : "");
+	return check_beneath(models_dir, c->path, err);
+}
+
+int card_find(const char *models_dir, const char *model, const char *part, struct card *ret, struct err *err)
+{
+	scoped(card_done) struct card c = { 0 };
+
+	if (check_name(model, err) < 0 || find(models_dir, model, part, &c, err) < 0)
 		return -1;
-	*ret = steal(&card);
+	*ret = c;
+	c = (struct card){ 0 };
+	return 0;
+}
+
+static int find_served(const char *models_dir, const char *model, const char *part, struct card *c, struct err *err)
+{
+	const char *file;
+	int rc;
+
+	c->dir = xasprintf("%s/%s", models_dir, model);
+	rc = read_card(c, err);
+	if (rc < 0)
+		return -1;
+	if (!is_there(c->dir, S_IFDIR))
+		*c->dir = '\0';
+	c->path = xstrdup("");
+	if (rc == 0)
+		return choose_part(c, model, part, &file, err);
+	c->name = *part ? xasprintf("%s/%s", model, part) : xstrdup(model);
+	c->triton = xasprintf("%s%s%s", strrchr(model, '/') ? strrchr(model, '/') + 1 : model, *part ? "_" : "", part);
+	return 0;
+}
+
+int card_find_served(const char *models_dir, const char *model, const char *part, struct card *ret, struct err *err)
+{
+	scoped(card_done) struct card c = { 0 };
+
+	if (check_name(model, err) < 0 || find_served(models_dir, model, part, &c, err) < 0)
+		return -1;
+	*ret = c;
+	c = (struct card){ 0 };
 	return 0;
 }

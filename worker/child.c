@@ -25,11 +25,10 @@
 #define LEAVE_MS  1000          /* for its exit handlers: coverage, sanitizer reports */
 #define STALL_S   10            /* longest pause inside one message */
 #define CPU_MORE_S 2            /* over what its task may use */
-#define PROGRAM   "pixelfleet-runner"
 
-void child_init(struct child *c, const struct conf *conf)
+void child_init(struct child *c, const struct child_kind *kind, const struct conf *conf)
 {
-	*c = (struct child){ .conf = conf, .sock = -1, .words = -1 };
+	*c = (struct child){ .kind = kind, .conf = conf, .sock = -1, .words = -1 };
 	mutex_init(&c->lock);
 }
 
@@ -46,14 +45,14 @@ static bool is_program(const char *path)
 	return stat(path, &st) == 0 && S_ISREG(st.st_mode) && access(path, X_OK) == 0;
 }
 
-static bool find_in_path(char *path, size_t size)
+static bool find_in_path(const char *program, char *path, size_t size)
 {
 	const char *dirs = getenv("PATH");
 
 	for (const char *p = dirs; p && *p; p += *p == ':') {
 		size_t n = strcspn(p, ":");
 
-		snprintf(path, size, "%.*s/" PROGRAM, (int)n, p);
+		snprintf(path, size, "%.*s/%s", (int)n, p, program);
 		if (n && is_program(path))
 			return true;
 		p += n;
@@ -61,7 +60,7 @@ static bool find_in_path(char *path, size_t size)
 	return false;
 }
 
-int child_find(char *path, size_t size, struct err *err)
+int child_find(const char *program, char *path, size_t size, struct err *err)
 {
 	static const char *const beside[] = { "", "/../lib/pixelfleet", "/../libexec/pixelfleet" };
 	char self[1024] = "";
@@ -70,15 +69,15 @@ int child_find(char *path, size_t size, struct err *err)
 	if (n > 0 && strrchr(self, '/')) {
 		*strrchr(self, '/') = '\0';
 		for (size_t i = 0; i < countof(beside); i++) {
-			snprintf(path, size, "%s%s/" PROGRAM, self, beside[i]);
+			snprintf(path, size, "%s%s/%s", self, beside[i], program);
 			if (is_program(path))
 				return 0;
 		}
 	}
-	if (find_in_path(path, size))
+	if (find_in_path(program, path, size))
 		return 0;
-	return err_set(err, ERR_RETRY, "the program " PROGRAM " is not in '%s', not in ../lib/pixelfleet or ../libexec/pixelfleet "
-		"beside it, and not in PATH", self);
+	return err_set(err, ERR_RETRY, "the program %s is not in '%s', not in ../lib/pixelfleet or ../libexec/pixelfleet "
+		"beside it, and not in PATH", program, self);
 }
 
 /* ---- life and death ---- */
@@ -161,10 +160,10 @@ void child_end(struct child *c)
 	child_bury(c, &status, &peak_kb);
 }
 
-int child_await(struct child *c, int64_t until_ms, const bool *stop, int wake_fd, struct err *err)
+int child_await_fd(int sock, int64_t until_ms, const bool *stop, int wake_fd, struct err *err)
 {
 	for (;;) {
-		struct pollfd fds[] = { { .fd = c->sock, .events = POLLIN }, { .fd = wake_fd, .events = POLLIN } };
+		struct pollfd fds[] = { { .fd = sock, .events = POLLIN }, { .fd = wake_fd, .events = POLLIN } };
 		int64_t left = until_ms - clock_mono_ms();
 
 		if (stop && peek(stop))
@@ -180,6 +179,11 @@ int child_await(struct child *c, int64_t until_ms, const bool *stop, int wake_fd
 	}
 }
 
+int child_await(struct child *c, int64_t until_ms, const bool *stop, int wake_fd, struct err *err)
+{
+	return child_await_fd(c->sock, until_ms, stop, wake_fd, err);
+}
+
 /* The next thing that it says. */
 static int hear(struct child *c, json_t **ret, int *fds, size_t *n, struct err *err)
 {
@@ -191,11 +195,12 @@ static int hear(struct child *c, json_t **ret, int *fds, size_t *n, struct err *
 }
 
 /* Once: all runners of a worker have the same kernel. */
-static void note_sandbox(const json_t *state)
+static void note_sandbox(struct child *c, const json_t *state)
 {
 	static atomic_flag is_noted = ATOMIC_FLAG_INIT;
 	int landlock = (int)json_integer_value(json_object_get(state, "landlock"));
 
+	(void)c;
 	if (!atomic_flag_test_and_set(&is_noted))
 		log_event(landlock ? LOG_INFO_ : LOG_WARN_, "runner.sandbox", "landlock=%d seccomp=%s", landlock,
 			json_is_true(json_object_get(state, "seccomp")) ? "yes" : "no");
@@ -207,18 +212,29 @@ static json_int_t file_mib(const struct conf *conf)
 	return (json_int_t)(conf->max_image_size >> 17) + 64;
 }
 
+static json_t *runner_setup(const struct child *c)
+{
+	return json_pack("{s:s, s:i, s:I}", "do", "setup", "memory_mb", (int)c->conf->runner_memory_mb, "file_mb", file_mib(c->conf));
+}
+
+const struct child_kind child_runner = { "pixelfleet-runner", "the runner", runner_setup, note_sandbox };
+
 static int set_up(struct child *c, struct err *err)
 {
-	scoped(json_decref_p) json_t *answer = NULL, *setup = json_pack("{s:s, s:i, s:I}", "do", "setup", "memory_mb",
-		(int)c->conf->runner_memory_mb, "file_mb", file_mib(c->conf));
-	const char *why;
+	scoped(json_decref_p) json_t *answer = NULL, *setup = c->kind->setup(c);
+	const char *why, *kind_name;
+	enum err_kind kind;
 
+	must(setup != NULL);
 	if (wire_send_json(c->sock, setup, NULL, 0, err) < 0 || hear(c, &answer, NULL, NULL, err) < 0)
 		return -1;
 	why = json_string_value(json_object_get(json_object_get(answer, "error"), "message"));
+	kind_name = json_string_value(json_object_get(json_object_get(answer, "error"), "kind"));
+	if (!kind_name || err_kind_parse(kind_name, &kind) < 0 || kind == ERR_CANCEL)
+		kind = ERR_RETRY;
 	if (!json_is_true(json_object_get(answer, "setup")))
-		return err_set(err, ERR_RETRY, "%s", why ? why : "it did not say that its sandbox is closed");
-	note_sandbox(answer);
+		return err_set(err, kind, "%s", why ? why : "it did not say that its sandbox is closed");
+	c->kind->on_up(c, answer);
 	return 0;
 }
 
@@ -246,7 +262,7 @@ void child_describe_end(int status, char *text, size_t size)
 {
 	int sig = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
 
-	/* With SIGSYS blocked the runner has no last words: glibc 2.41 blocks all signals while it forks. */
+	/* With SIGSYS blocked it has no last words: glibc 2.41 blocks all signals while it forks. */
 	if (sig)
 		snprintf(text, size, "killed by SIG%s%s", sigabbrev_np(sig) ? sigabbrev_np(sig) : "?",
 			sig == SIGXCPU ? " (out of CPU time)" :
@@ -255,9 +271,18 @@ void child_describe_end(int status, char *text, size_t size)
 		snprintf(text, size, "left with exit status %d", WEXITSTATUS(status));
 }
 
+static int spawn(struct child *c, pid_t *ret_pid, struct err *err)
+{
+	char path[1100];
+
+	if (!c->path && child_find(c->kind->program, path, sizeof path, err) < 0)
+		return -1;
+	return child_spawn(c->path ? c->path : path, c->conf->models_dir, ret_pid, &c->sock, err);
+}
+
 int child_start(struct child *c, struct err *err)
 {
-	char path[1100], ended[96];
+	char ended[96];
 	size_t peak_kb;
 	pid_t pid;
 	int status;
@@ -266,7 +291,7 @@ int child_start(struct child *c, struct err *err)
 		return 0;
 	if (c->pid)             /* between two tasks: nobody's fault */
 		child_bury(c, &status, &peak_kb);
-	if (child_find(path, sizeof path, err) < 0 || child_spawn(path, &pid, &c->sock, err) < 0)
+	if (spawn(c, &pid, err) < 0)
 		return -1;
 	lock(&c->lock);
 	c->pid = pid;
@@ -276,7 +301,7 @@ int child_start(struct child *c, struct err *err)
 	child_died(c, LEAVE_MS);
 	child_bury(c, &status, &peak_kb);
 	child_describe_end(status, ended, sizeof ended);
-	return err_wrap(err, "starting the runner (%s)", ended);
+	return err_wrap(err, "starting %s (%s)", c->kind->noun, ended);
 }
 
 /* ---- its memory and time ---- */

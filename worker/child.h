@@ -1,6 +1,6 @@
 /*
- * child.h - the sandboxed child of one slot: a process that is started, watched, and
- * ended. What is said to it is child_task.h.
+ * child.h - a sandboxed child: a process that is started, watched, and ended. Each slot has one, its runner (what is
+ * said to it is child_task.h); all together have another, which runs models (inference.h).
  */
 #ifndef CHILD_H
 #define CHILD_H
@@ -11,8 +11,20 @@
 #include <pthread.h>
 #include <sys/types.h>
 
+struct child;
+struct child_kind {
+	const char *program;    /* "pixelfleet-runner" */
+	const char *noun;       /* "the runner": in messages */
+	json_t *(*setup)(const struct child *c);        /* what it is told before its sandbox closes; new */
+	void (*on_up)(struct child *c, const json_t *state);    /* what it says of itself then */
+};
+extern const struct child_kind child_runner;
+
 struct child {
+	const struct child_kind *kind;
 	const struct conf *conf;
+	const char *path;       /* of the program; NULL: it is looked for */
+	void *arg;              /* the kind's */
 	pthread_mutex_t lock;   /* pid and late_ms, for child_kill_if_late() */
 	pid_t pid;              /* 0: none */
 	int64_t late_ms;        /* monotonic: it dies when it still works on the task then; 0: no task */
@@ -22,10 +34,10 @@ struct child {
 	unsigned tasks;         /* that it has done */
 };
 
-void child_init(struct child *c, const struct conf *conf);
+void child_init(struct child *c, const struct child_kind *kind, const struct conf *conf);
 void child_done(struct child *c);             /* ends it, too */
 
-/* Starts it when there is none. ERR_RETRY: it could not be started. */
+/* Starts it when there is none. ERR_RETRY: it could not be started; or what it said itself. */
 int child_start(struct child *c, struct err *err) must_use;
 /* Asks it to leave (it sees the end of its socket), and kills it when it does not at once. */
 void child_end(struct child *c);
@@ -38,6 +50,7 @@ void child_describe_end(int status, char *text, size_t size);         /* "killed
 /* 0: a message, or its end, can be read. ERR_RETRY: the time is over. ERR_CANCEL: *stop (atomic, may be
  * NULL) became true; wake_fd (or -1) tells that it may have. */
 int child_await(struct child *c, int64_t until_ms, const bool *stop, int wake_fd, struct err *err) must_use;
+int child_await_fd(int sock, int64_t until_ms, const bool *stop, int wake_fd, struct err *err) must_use;
 
 /* The most memory it has used since the reset; 0: not known. */
 void child_reset_peak(const struct child *c);
@@ -52,7 +65,7 @@ void child_kill_if_late(struct child *c, int64_t now_ms);
  * time, and some: the limit for a runner that spins while nobody watches it. */
 void child_limit_cpu(const struct child *c, unsigned timeout_s);
 
-/* The program's path, as found: beside this program, in ../lib/pixelfleet, ../libexec/pixelfleet, in PATH. */
-int child_find(char *path, size_t size, struct err *err) must_use;
+/* A program's path, as found: beside this program, in ../lib/pixelfleet, ../libexec/pixelfleet, in PATH. */
+int child_find(const char *program, char *path, size_t size, struct err *err) must_use;
 
 #endif

@@ -9,16 +9,23 @@
 
 #define MIB ((size_t)1 << 20)
 
-static int refuse(const struct child *c, const struct child_memory *m, size_t bytes, const char *what, struct err *err)
+static int too_large(const struct child *c, const struct child_memory *m, size_t bytes, const char *what, struct err *err)
 {
 	const struct conf *conf = c->conf;
 	const char *name = m->budget->most == conf->task_memory_mb * MIB ? "PIXELFLEET_TASK_MEMORY_MB" :
 		m->budget->most == conf->runner_memory_mb * MIB ? "PIXELFLEET_RUNNER_MEMORY_MB" : "PIXELFLEET_WORKER_MEMORY_MB";
+
+	return err_set(err, ERR_REJECT, "%.300s, which takes %zu bytes in this step; a task may have %zu (%s=%zu)", what, bytes,
+		m->budget->most, name, m->budget->most / MIB);
+}
+
+static int refuse(const struct child *c, const struct child_memory *m, size_t bytes, const char *what, struct err *err)
+{
+	scoped(free_p) char *picture = xasprintf("the picture has %.280s decoded", what);
 	scoped(json_decref_p) json_t *no = NULL;
 	struct err why;
 
-	err_set(&why, ERR_REJECT, "the picture has %.300s decoded, which takes %zu bytes in this step; a task may have %zu (%s=%zu)",
-		what, bytes, m->budget->most, name, m->budget->most / MIB);
+	too_large(c, m, bytes, picture, &why);
 	no = json_pack("{s:b, s:{s:s, s:s}}", "memory", 0, "error", "kind", err_kind_name(why.kind), "message", why.msg);
 	must(no != NULL);
 	return wire_send_json(c->sock, no, NULL, 0, err);
@@ -95,4 +102,21 @@ int child_memory_answer(const struct child *c, const struct child_memory *m, con
 		return -1;
 	log_debug("memory.granted", "bytes=%lld what=%s", (long long)bytes, log_quote(what ? what : ""));
 	return wire_send(c->sock, yes, sizeof yes - 1, NULL, 0, err);
+}
+
+int child_memory_hold(const struct child *c, const struct child_memory *m, size_t bytes, const char *what, const bool *stop,
+	int wake_fd, int64_t *deadline_ms, struct err *err)
+{
+	switch (memory_hold(m->budget, m->turn, bytes)) {
+	case MEMORY_GRANTED:
+	case MEMORY_NONE:
+		return 0;
+	case MEMORY_WAITS:
+		return wait_outside_time(c, m, stop, wake_fd, deadline_ms, err);
+	case MEMORY_TOO_LARGE:
+		return too_large(c, m, bytes, what, err);
+	case MEMORY_CLOSED:
+		break;
+	}
+	return err_set(err, ERR_CANCEL, "the worker leaves, and has no memory for it now");
 }

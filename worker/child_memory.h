@@ -24,4 +24,9 @@ struct child_memory {
 int child_memory_answer(const struct child *c, const struct child_memory *m, const json_t *said, const bool *stop, int wake_fd,
 	int64_t *deadline_ms, struct err *err) must_use;
 
+/* So much is held from now on, for something else than before; waits for it when that is more than it holds. ERR_REJECT: it is
+ * more than a task may have. */
+int child_memory_hold(const struct child *c, const struct child_memory *m, size_t bytes, const char *what, const bool *stop,
+	int wake_fd, int64_t *deadline_ms, struct err *err) must_use;
+
 #endif

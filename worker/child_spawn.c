@@ -14,14 +14,14 @@
 
 #define CHILD_FD 3
 
-/* What a runner may know of the world. The sanitizers' and fault settings matter in test builds only. */
+/* What a child may know of the world. The sanitizers' and fault settings matter in test builds only. */
 static const char *const passed[] = { "PATH", "LANG", "LC_ALL", "TZ", "HOME", "PIXELFLEET_LOG", "PIXELFLEET_LOG_LEVEL",
-	"PIXELFLEET_MODELS_DIR", "ASAN_OPTIONS", "UBSAN_OPTIONS", "LSAN_OPTIONS", "TSAN_OPTIONS", "FAULT", "FAULT_PAGE" };
+	"LD_LIBRARY_PATH", "CUDA_VISIBLE_DEVICES", "CUDA_DEVICE_ORDER", "TESSDATA_PREFIX", "ASAN_OPTIONS", "UBSAN_OPTIONS", "LSAN_OPTIONS", "TSAN_OPTIONS", "FAULT", "FAULT_PAGE" };
 /* One task, one core: more threads and arenas cost memory and gain nothing. */
 static const char *const fixed[] = { "MALLOC_ARENA_MAX=1", "OMP_THREAD_LIMIT=1", "VIPS_CONCURRENCY=1" };
 
 struct environment {
-	char *vars[countof(passed) + countof(fixed) + 1];
+	char *vars[countof(passed) + countof(fixed) + 2];
 	size_t n;
 };
 
@@ -31,8 +31,9 @@ static void environment_free(struct environment *e)
 		free(e->vars[i]);
 }
 
-static void fill(struct environment *e)
+static void fill(struct environment *e, const char *models_dir)
 {
+	e->vars[e->n++] = xasprintf("PIXELFLEET_MODELS_DIR=%s", models_dir);
 	for (size_t i = 0; i < countof(passed); i++)
 		if (getenv(passed[i]))
 			e->vars[e->n++] = xasprintf("%s=%s", passed[i], getenv(passed[i]));
@@ -58,7 +59,7 @@ static void describe(posix_spawn_file_actions_t *files, posix_spawnattr_t *attr,
 	must(posix_spawnattr_setflags(attr, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETPGROUP) == 0);
 }
 
-static int spawn(const char *path, int child_end, pid_t *ret_pid)
+static int spawn(const char *path, const char *models_dir, int child_end, pid_t *ret_pid)
 {
 	char fd_text[] = { '0' + CHILD_FD, '\0' };
 	scoped(free_p) char *name = xstrdup(path);
@@ -68,7 +69,7 @@ static int spawn(const char *path, int child_end, pid_t *ret_pid)
 	posix_spawnattr_t attr;
 	int rc;
 
-	fill(&env);
+	fill(&env, models_dir);
 	describe(&files, &attr, child_end);
 	rc = posix_spawn(ret_pid, path, &files, &attr, argv, env.vars);
 	posix_spawn_file_actions_destroy(&files);
@@ -76,19 +77,19 @@ static int spawn(const char *path, int child_end, pid_t *ret_pid)
 	return rc;
 }
 
-int child_spawn(const char *path, pid_t *ret_pid, int *ret_sock, struct err *err)
+int child_spawn(const char *path, const char *models_dir, pid_t *ret_pid, int *ret_sock, struct err *err)
 {
 	int ends[2], rc;
 
 	if (fault("worker.spawn"))
-		return err_set(err, ERR_RETRY, "fault: a runner cannot be started");
+		return err_set(err, ERR_RETRY, "fault: a child cannot be started");
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) < 0)
-		return err_set(err, ERR_RETRY, "cannot make a socket for a runner: %s", strerror(errno));
-	rc = spawn(path, ends[1], ret_pid);
+		return err_set(err, ERR_RETRY, "cannot make a socket for '%s': %s", path, strerror(errno));
+	rc = spawn(path, models_dir, ends[1], ret_pid);
 	close(ends[1]);
 	if (rc != 0) {
 		close(ends[0]);
-		return err_set(err, ERR_RETRY, "cannot start the runner '%s': %s", path, strerror(rc));
+		return err_set(err, ERR_RETRY, "cannot start '%s': %s", path, strerror(rc));
 	}
 	*ret_sock = ends[0];
 	return 0;

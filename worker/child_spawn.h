@@ -1,5 +1,5 @@
 /*
- * child_spawn.h - starting the runner program with nothing of ours but one socket: no other
+ * child_spawn.h - starting a program with nothing of ours but one socket: no other
  * descriptor, a short environment, its own process group, default signals.
  */
 #ifndef CHILD_SPAWN_H
@@ -9,7 +9,7 @@
 
 #include <sys/types.h>
 
-/* *ret_sock: our end of the socket, close-on-exec. */
-int child_spawn(const char *path, pid_t *ret_pid, int *ret_sock, struct err *err) must_use;
+/* *ret_sock: our end of the socket, close-on-exec. models_dir: what PIXELFLEET_MODELS_DIR is to it. */
+int child_spawn(const char *path, const char *models_dir, pid_t *ret_pid, int *ret_sock, struct err *err) must_use;
 
 #endif

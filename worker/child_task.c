@@ -8,12 +8,14 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #define LATE_MS      15000      /* so long after the deadline somebody else ends a stuck exchange */
 #define OUTPUTS_MAX  64
-#define TENSORS_BYTES ((size_t)32 << 20)        /* what a runner holds while it waits for a model, its picture gone */
+#define TENSORS_BYTES ((size_t)32 << 20)        /* tensors up to that are not waited for */
+#define EARLY_MS     250
 
 struct exchange {               /* what goes over the socket for one task */
 	struct child *child;
@@ -26,6 +28,7 @@ struct exchange {               /* what goes over the socket for one task */
 	size_t nout;
 	int64_t deadline_ms;    /* moves by the time it waits for memory */
 	bool is_given;          /* the runner has, or may have, something of the task */
+	int signal;             /* that the process which runs models died of this task by, or 0 */
 	bool has_failed;        /* an output could not be kept: `err` says why, whatever the runner thinks */
 	struct err err;
 };
@@ -174,21 +177,92 @@ static int keep_output(struct exchange *x, const json_t *said, struct err *err)
 
 /* ---- models ---- */
 
+/* The file that travels, and the runner's copy of what is in it, once the picture was let go of: nobody shall wait for a
+ * model together with this step. */
+static int hold_tensors(struct exchange *x, int fd, struct err *err)
+{
+	struct stat st;
+	size_t bytes = fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_size > 0 ? 2 * (size_t)st.st_size : 0;
+
+	if (bytes <= TENSORS_BYTES) {
+		memory_keep(x->job->memory.budget, x->job->memory.turn, TENSORS_BYTES);
+		return 0;
+	}
+	return child_memory_hold(x->child, &x->job->memory, bytes, "the tensors of its model are large", x->job->stop, x->job->wake_fd,
+		&x->deadline_ms, err);
+}
+
+static void on_turn(void *arg, int64_t deadline_ms)
+{
+	struct exchange *x = arg;
+	const struct child_memory *m = &x->job->memory;
+
+	child_set_late(x->child, deadline_ms ? deadline_ms + LATE_MS : 0);
+	if (m->on_deadline)
+		m->on_deadline(m->arg, deadline_ms);
+}
+
+static void on_loading(void *arg, const char *name, int64_t bytes)
+{
+	struct exchange *x = arg;
+
+	if (x->job->on_loading)
+		x->job->on_loading(x->job->arg, x->job->task, name, bytes);
+}
+
+/* A model that is late shall be the step's error, told by its runner, not the runner's death. */
+static int64_t early_ms(const struct exchange *x)
+{
+	int64_t tenth = (x->deadline_ms - clock_mono_ms()) / 10;
+
+	return tenth < 0 ? 0 : min_of(tenth, (int64_t)EARLY_MS);
+}
+
 /* The result tells about the backend, whichever way the task ends: see struct task_result. */
+static int ask_model(struct exchange *x, const json_t *said, const int *fds, size_t nfds, json_t **ret, int *ret_fd,
+	struct err *err)
+{
+	const struct child_task *job = x->job;
+	int64_t deadline_ms = x->deadline_ms - early_ms(x);
+	struct triton_call served = { .stop = job->stop, .deadline_ms = x->deadline_ms, .is_probe = job->task->is_probe,
+		.pass = job->task->pass };
+	struct inference_call here = { .stop = job->stop, .wake_fd = job->wake_fd, .deadline_ms = deadline_ms,
+		.on_deadline = on_turn, .on_loading = on_loading, .arg = x };
+	struct child_infer ask = { .conf = x->child->conf, .triton = job->triton, .triton_call = &served, .seat = job->seat,
+		.call = &here };
+	int rc = child_infer(&ask, said, fds, nfds, ret, ret_fd, err);
+
+	x->deadline_ms += here.deadline_ms - deadline_ms;
+	x->signal = here.signal;
+	if (ask.is_triton) {
+		snprintf(x->result->backend, sizeof x->result->backend, "%s", served.is_fault || served.is_answered ? "triton" : "");
+		x->result->backend_answered = !served.is_fault;
+	}
+	return rc;
+}
+
+/* -1: the runner is of no more use, or ERR_CANCEL. */
 static int give_model(struct exchange *x, const json_t *said, const int *fds, size_t nfds, struct err *err)
 {
-	struct triton_call call = { .stop = x->job->stop, .deadline_ms = x->deadline_ms, .is_probe = x->job->task->is_probe,
-		.pass = x->job->task->pass };
+	scoped(json_decref_p) json_t *answer = NULL;
+	scoped(close_p) int fd = -1;
+	struct err why;
 
 	if (!x->job->triton)
 		return err_set(err, ERR_RETRY, "the runner asks for a model where none can be asked for");
-	if (nfds)               /* the tensors have come: nobody shall wait for a model server together with this step */
-		memory_keep(x->job->memory.budget, x->job->memory.turn, TENSORS_BYTES);
-	if (child_infer(x->child->sock, x->job->triton, &call, said, fds, nfds, err) < 0)
-		return -1;
-	snprintf(x->result->backend, sizeof x->result->backend, "%s", call.is_fault || call.is_answered ? "triton" : "");
-	x->result->backend_answered = !call.is_fault;
-	return 0;
+	if ((nfds && hold_tensors(x, fds[0], &why) < 0) || ask_model(x, said, fds, nfds, &answer, &fd, &why) < 0 ||
+	    (fd >= 0 && hold_tensors(x, fd, &why) < 0)) {
+		if (why.kind == ERR_CANCEL) {
+			*err = why;
+			return -1;
+		}
+		close_p(&fd);
+		fd = -1;
+		json_decref(answer);
+		answer = json_pack("{s:{s:s, s:s}}", "error", "kind", err_kind_name(why.kind), "message", why.msg);
+	}
+	must(answer != NULL);           /* struct err is always UTF-8 */
+	return wire_send_json(x->child->sock, answer, &fd, fd >= 0 ? 1 : 0, err);
 }
 
 /* ---- memory ---- */
@@ -314,8 +388,10 @@ int child_run(struct child *c, const struct child_task *job, struct task_result 
 	result->peak_rss_kb = child_peak_kb(c);
 	if (++c->tasks >= c->conf->runner_tasks)
 		child_end(c);
-	if (rc == HAS_FAILED)
+	if (rc == HAS_FAILED) {
+		result->signal = x.signal;
 		return -1;
+	}
 	if (x.has_failed) {
 		*err = x.err;
 		return -1;

@@ -10,6 +10,7 @@
 
 #include "child.h"
 #include "child_memory.h"
+#include "inference.h"
 #include "store.h"
 #include "task.h"
 #include "triton.h"
@@ -20,6 +21,10 @@ struct child_task {
 	const json_t *inputs;
 	struct store *store;
 	struct triton *triton;  /* NULL: models cannot be asked for */
+	struct inference_seat *seat;
+	/* A model has to be read first; may be NULL. */
+	void (*on_loading)(void *arg, const struct task *task, const char *name, int64_t bytes);
+	void *arg;
 	const bool *stop;       /* atomic: end with ERR_CANCEL */
 	int wake_fd;            /* readable when stop may have changed */
 	int64_t deadline_ms;    /* monotonic; waiting for memory does not count */

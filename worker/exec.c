@@ -11,15 +11,20 @@
 #define DATA_INLINE  ((size_t)32 << 10) /* larger data is kept as an artifact */
 #define ASK_AGAIN_MS 1000
 
-int executor_init(struct executor *x, const struct conf *conf, struct store *store, struct memory_budget *memory, int wake_fd,
-	struct err *err)
+int executor_init(struct executor *x, const struct conf *conf, struct store *store, struct memory_budget *memory,
+	struct inference *inference, int wake_fd, struct err *err)
 {
 	*x = (struct executor){ .conf = conf, .store = store, .wake_fd = wake_fd };
 	if (upstream_open(&x->upstream, conf, err) < 0)
 		return -1;
+	if (upstream_open_gallery(&x->gallery, conf, err) < 0) {
+		upstream_close(&x->upstream);
+		return -1;
+	}
 	x->http = httpc_new();
 	triton_init(&x->triton, conf, x->http);
-	child_init(&x->child, conf);
+	inference_seat_init(&x->seat, inference);
+	child_init(&x->child, &child_runner, conf);
 	memory_turn_init(&x->turn);
 	x->memory = (struct child_memory){ .budget = memory, .turn = &x->turn };
 	return 0;
@@ -28,9 +33,11 @@ int executor_init(struct executor *x, const struct conf *conf, struct store *sto
 void executor_done(struct executor *x)
 {
 	child_done(&x->child);
+	inference_seat_done(&x->seat);
 	memory_turn_done(&x->turn);
 	triton_done(&x->triton);
 	httpc_free(x->http);
+	upstream_close(&x->gallery);
 	upstream_close(&x->upstream);
 }
 
@@ -47,7 +54,7 @@ static int run_flow(struct executor *x, const struct flow_job *job, struct task_
 static int run_tool(struct executor *x, const struct flow_job *job, struct task_result *ret, struct err *err)
 {
 	const struct child_task r = { .task = job->task, .params = job->params, .inputs = job->inputs, .store = x->store,
-		.triton = &x->triton, .stop = job->stop, .wake_fd = x->wake_fd, .deadline_ms = job->deadline_ms, .memory = x->memory };
+		.triton = &x->triton, .seat = &x->seat, .on_loading = x->on_loading, .arg = x->arg, .stop = job->stop, .wake_fd = x->wake_fd, .deadline_ms = job->deadline_ms, .memory = x->memory };
 
 	switch (job->task->tool->runs) {
 	case TOOL_PARENT: return run_flow(x, job, ret, err);
@@ -105,8 +112,8 @@ static int run(struct executor *x, const struct task *t, const bool *stop, int64
 	struct err *err)
 {
 	scoped(json_decref_p) json_t *params = NULL, *inputs = json_incref((json_t *)t->inputs);
-	struct flow_job job = { .task = t, .conf = x->conf, .store = x->store, .http = x->http, .stop = stop,
-		.wake_fd = x->wake_fd };
+	struct flow_job job = { .task = t, .conf = x->conf, .store = x->store, .http = x->http, .gallery = &x->gallery,
+		.stop = stop, .wake_fd = x->wake_fd };
 
 	if (!t->tool)
 		return err_set(err, ERR_REJECT, "this worker (version " VERSION ") has no tool '%.60s'",

@@ -12,6 +12,7 @@
 #include "httpc.h"
 #include "store.h"
 #include "task.h"
+#include "upstream.h"
 
 struct flow_job {
 	const struct task *task;
@@ -20,6 +21,7 @@ struct flow_job {
 	const struct conf *conf;
 	struct store *store;
 	struct httpc *http;
+	struct upstream *gallery;       /* where results of photo and text messages go */
 	const bool *stop;               /* atomic: end with ERR_CANCEL soon */
 	int wake_fd;                    /* readable when stop has changed */
 	int64_t deadline_ms;            /* monotonic: the step's time limit */

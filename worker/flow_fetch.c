@@ -1,6 +1,7 @@
 #include "flow.h"
 
 #include "beneath.h"
+#include "gallery.h"
 #include "sniff.h"
 #include "url.h"
 #include "utf8.h"
@@ -76,16 +77,28 @@ static int copy(const struct flow_job *job, const char *path, int from, int to, 
 	return 0;
 }
 
-static int fetch_path(const struct flow_job *job, const char *path, int to, struct err *err)
+static int fetch_path(const struct flow_job *job, const char *roots, const char *path, int to, struct err *err)
 {
 	scoped(close_p) int from = -1;
 	size_t size;
 
-	if (beneath_open(job->conf->allowed_roots, path, &from, &size, err) < 0)
+	if (beneath_open(roots, path, &from, &size, err) < 0)
 		return -1;
 	if (size > most_bytes(job))
 		return too_large(path, most_bytes(job), err);
 	return copy(job, path, from, to, err);
+}
+
+/* Of a photo message: the gallery's directory is open too, and relative paths begin there. */
+static int fetch_upload(const struct flow_job *job, const char *path, int to, struct err *err)
+{
+	const char *base = gallery_base(job->conf);
+	scoped(free_p) char *roots = xasprintf("%s:%s", job->conf->allowed_roots, base);
+	scoped(free_p) char *whole = *path == '/' ? xstrdup(path) : xasprintf("%s/%s", base, path);
+
+	if (*path != '/' && !*base)
+		return err_set(err, ERR_REJECT, "'%.600s' is a relative path: PROJECT_ROOT or UPLOAD_BASE_DIR has to say where it begins", path);
+	return fetch_path(job, roots, whole, to, err);
 }
 
 static int fetch_any(const struct flow_job *job, const char *source, int to, struct err *err)
@@ -99,7 +112,7 @@ static int fetch_any(const struct flow_job *job, const char *source, int to, str
 	if (*source != '/' && strstr(source, "://"))
 		return err_set(err, ERR_REJECT, "'%.600s': pictures come from http://, https://, or a path under "
 			"PIXELFLEET_ALLOWED_ROOTS", url_shown(source, shown, sizeof shown));
-	return fetch_path(job, source, to, err);
+	return fetch_path(job, job->conf->allowed_roots, source, to, err);
 }
 
 /* What people would call it: the last part of the path, without a URL's query. */
@@ -143,13 +156,16 @@ static int keep(const struct flow_job *job, const char *source, int fd, json_t *
 int flow_fetch(const struct flow_job *job, struct task_result *ret, struct err *err)
 {
 	const char *source = job->task->source;
+	bool is_upload = source && strncmp(source, GALLERY_UPLOAD, strlen(GALLERY_UPLOAD)) == 0;
 	scoped(close_p) int fd = -1;
 
 	if (!source || !*source)
 		return err_set(err, ERR_REJECT, "fetch: the job names no picture for this item");
 	if (store_create(job->store, &fd, err) < 0)
 		return -1;
-	if (fetch_any(job, source, fd, err) < 0)
+	if (is_upload)
+		source += strlen(GALLERY_UPLOAD);
+	if ((is_upload ? fetch_upload(job, source, fd, err) : fetch_any(job, source, fd, err)) < 0)
 		return -1;
 	return keep(job, source, fd, &ret->artifacts, err);
 }

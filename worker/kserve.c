@@ -1,5 +1,7 @@
 #include "kserve.h"
 
+#include "half.h"
+
 #include <ctype.h>
 #include <errno.h>
 #include <stdlib.h>
@@ -12,7 +14,7 @@
 
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "tensors are copied as they are");
 
-enum kind { UNSIGNED, SIGNED, FLOAT, HALF, TEXT };
+enum kind { UNSIGNED, SIGNED, FLOAT, HALF, BFLOAT, TEXT };
 
 static const struct datatype {
 	const char *name;
@@ -21,7 +23,7 @@ static const struct datatype {
 } datatypes[] = {
 	{ "BOOL", 1, UNSIGNED }, { "UINT8", 1, UNSIGNED }, { "UINT16", 2, UNSIGNED }, { "UINT32", 4, UNSIGNED },
 	{ "UINT64", 8, UNSIGNED }, { "INT8", 1, SIGNED }, { "INT16", 2, SIGNED }, { "INT32", 4, SIGNED },
-	{ "INT64", 8, SIGNED }, { "FP16", 2, HALF }, { "BF16", 2, HALF }, { "FP32", 4, FLOAT }, { "FP64", 8, FLOAT },
+	{ "INT64", 8, SIGNED }, { "FP16", 2, HALF }, { "BF16", 2, BFLOAT }, { "FP32", 4, FLOAT }, { "FP64", 8, FLOAT },
 	{ "BYTES", 0, TEXT },
 };
 
@@ -141,6 +143,23 @@ static int add_input(const json_t *from, json_t *inputs, size_t *total, struct e
 	return 0;
 }
 
+/* A name, or {"name","classification"}: its best so many classes, as text. */
+static int add_output(const json_t *wanted, size_t i, json_t *outputs, struct err *err)
+{
+	const json_t *classes = json_object_get(wanted, "classification");
+	const char *name = json_string_value(json_is_object(wanted) ? json_object_get(wanted, "name") : wanted);
+	json_t *parameters;
+
+	if (!name)
+		return err_set(err, ERR_REJECT, "the name of output %zu is no text", i);
+	if (json_is_object(wanted) && !(json_is_integer(classes) && json_integer_value(classes) >= 1 &&
+	    json_integer_value(classes) <= KSERVE_CLASSES_MAX))
+		return err_set(err, ERR_REJECT, "the number of classes of output '%.100s' is not from 1 to %d", name, KSERVE_CLASSES_MAX);
+	parameters = json_pack("{s:b, s:O*}", "binary_data", 1, "classification", classes);
+	json_array_append_new(outputs, json_pack("{s:s, s:o}", "name", name, "parameters", parameters));
+	return 0;
+}
+
 static int add_outputs(const json_t *names, json_t *request, struct err *err)
 {
 	json_t *outputs;
@@ -153,13 +172,9 @@ static int add_outputs(const json_t *names, json_t *request, struct err *err)
 		return err_set(err, ERR_REJECT, "more than %d outputs of a model are asked for", KSERVE_TENSORS_MAX);
 	outputs = json_array();
 	json_object_set_new(request, "outputs", outputs);
-	for (size_t i = 0; i < json_array_size(names); i++) {
-		const char *name = json_string_value(json_array_get(names, i));
-
-		if (!name)
-			return err_set(err, ERR_REJECT, "the name of output %zu is no text", i);
-		json_array_append_new(outputs, json_pack("{s:s, s:{s:b}}", "name", name, "parameters", "binary_data", 1));
-	}
+	for (size_t i = 0; i < json_array_size(names); i++)
+		if (add_output(json_array_get(names, i), i, outputs, err) < 0)
+			return -1;
 	return 0;
 }
 
@@ -198,12 +213,13 @@ static int add_number(const struct datatype *type, const json_t *v, struct buf *
 	double d = json_number_value(v);
 	float f = (float)d;
 	json_int_t i = json_is_boolean(v) ? json_is_true(v) : json_integer_value(v);
+	uint16_t h = type->kind == HALF ? half_of(f) : bfloat_of(f);
 	size_t bits = type->size * 8;
 
-	if (type->kind == FLOAT) {
+	if (type->kind == FLOAT || type->kind == HALF || type->kind == BFLOAT) {
 		if (!json_is_number(v))
 			return -1;
-		buf_add(to, type->size == 4 ? (void *)&f : (void *)&d, type->size);
+		buf_add(to, type->size == 2 ? (void *)&h : type->size == 4 ? (void *)&f : (void *)&d, type->size);
 		return 0;
 	}
 	if (!json_is_integer(v) && !json_is_boolean(v))
@@ -225,8 +241,6 @@ static int add_value(const struct tensor *t, const json_t *v, struct buf *to, st
 		buf_add(to, json_string_value(v), n);
 		return 0;
 	}
-	if (t->type->kind == HALF)
-		return err_set(err, ERR_RETRY, "tensor '%.100s' of type %s came as JSON, which cannot hold it", t->name, t->type->name);
 	if (t->type->kind == TEXT || add_number(t->type, v, to) < 0)
 		return err_set(err, ERR_RETRY, "tensor '%.100s': a value of its data is no %s", t->name, t->type->name);
 	return 0;

@@ -18,6 +18,7 @@
 #define KSERVE_BYTES_MAX ((size_t)64 << 20)     /* of the tensors of one request or of one answer */
 #define KSERVE_RANK_MAX  8
 #define KSERVE_TENSORS_MAX 64
+#define KSERVE_CLASSES_MAX 100000
 #define KSERVE_HEADER    "Inference-Header-Content-Length"
 
 /* Model names and versions that may stand in a path: letters, digits, '_', '-' and '.', not first a '.'. */
@@ -25,6 +26,7 @@ bool kserve_is_name(const char *s);
 
 /* A request's body. `ask`: {"inputs":[{"name","datatype","shape","bytes"}], "outputs":["name"]?}; the tensors'
  * bytes are read from the beginning of fd, one tensor after the other. *ret_header: length of the JSON part.
+ * In the place of an output's name {"name","classification":n}: its n best classes, a tensor of BYTES (Triton's extension).
  * ERR_REJECT: `ask` makes no sense, or the file is shorter than it says. */
 int kserve_request(const json_t *ask, int fd, struct buf *to, size_t *ret_header, struct err *err) must_use;
 

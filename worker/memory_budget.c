@@ -134,15 +134,31 @@ void memory_give(struct memory_budget *b, struct memory_turn *t)
 	give(b, t);
 }
 
+static void keep(struct memory_budget *b, struct memory_turn *t, size_t bytes)
+{
+	b->granted -= t->bytes - bytes;
+	t->bytes = bytes;
+	serve_line(b);
+}
+
 void memory_keep(struct memory_budget *b, struct memory_turn *t, size_t bytes)
 {
 	scoped_lock(&b->lock);
 
-	if (t->state != MEMORY_GRANTED || t->bytes <= bytes)
-		return;
-	b->granted -= t->bytes - bytes;
-	t->bytes = bytes;
-	serve_line(b);
+	if (t->state == MEMORY_GRANTED && t->bytes > bytes)
+		keep(b, t, bytes);
+}
+
+enum memory_state memory_hold(struct memory_budget *b, struct memory_turn *t, size_t bytes)
+{
+	scoped_lock(&b->lock);
+
+	if (t->state == MEMORY_GRANTED && t->bytes >= bytes) {
+		keep(b, t, bytes);
+		return MEMORY_GRANTED;
+	}
+	give(b, t);
+	return take(b, t, bytes);
 }
 
 void memory_budget_close(struct memory_budget *b)

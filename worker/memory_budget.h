@@ -56,6 +56,9 @@ void memory_give(struct memory_budget *b, struct memory_turn *t);       /* in an
 /* What is granted becomes at most so much: the picture was let go of, and something else is waited for. */
 void memory_keep(struct memory_budget *b, struct memory_turn *t, size_t bytes);
 
+/* As memory_keep() where more is granted, else as memory_take(). */
+enum memory_state memory_hold(struct memory_budget *b, struct memory_turn *t, size_t bytes);
+
 /* "memory: 900 MiB of 2048 MiB are free, it needs 1200 MiB", with how many come before it; "" when it does not wait. */
 void memory_describe(struct memory_budget *b, const struct memory_turn *t, char *text, size_t size);
 size_t memory_peak(struct memory_budget *b, size_t *ret_granted);

@@ -99,6 +99,7 @@ void pulse_write(struct worker *w, struct buf *to)
 	peak = memory_peak(&w->memory, &granted);
 	buf_printf(to, "],\"memory\":{\"total\":%zu,\"task\":%zu,\"granted\":%zu,\"peak\":%zu}", w->memory.total, w->memory.most,
 		granted, peak);
+	inference_write(w->inference, to);
 	buf_printf(to, ",\"done\":%llu,\"failed\":%llu,\"claiming\":%s}", (unsigned long long)peek(&w->done),
 		(unsigned long long)peek(&w->failed), worker_may_claim(w) ? "true" : "false");
 }
@@ -289,6 +290,7 @@ static void *pulse_main(void *arg)
 			was_away = true;
 			log_warn("heartbeat.failed", "error=%s", log_quote(err.msg));
 		}
+		progress_publish(&w->progress, &p.redis);
 		tell_systemd(&p);
 		kill_late_runners(w);
 		sleep_until(w, next_ms);

@@ -108,7 +108,8 @@ static bool defer(struct slot *s, const struct task *t, struct task_result *r)
 {
 	char backend[BACKEND_MAX], why[400];
 
-	if (t->is_probe || t->is_requeue || !backend_of_task(t, backend) || !backends_is_open(&s->w->backends, backend, why, sizeof why))
+	if (t->is_probe || t->is_requeue || !backend_of_task(t, s->w->conf->api_base_url, backend) ||
+	    !backends_is_open(&s->w->backends, backend, why, sizeof why))
 		return false;
 	*r = (struct task_result){ .failed = true, .deferred = true, .started_us = clock_wall_us() };
 	backend_named(r->backend, backend);
@@ -173,11 +174,23 @@ static void on_deadline(void *arg, int64_t deadline_ms)
 	lane_set_deadline(s->lane, s->index, deadline_ms);
 }
 
+/* Whoever watches the job shall see why nothing happens. */
+static void on_loading(void *arg, const struct task *task, const char *name, int64_t bytes)
+{
+	struct slot *s = arg;
+	scoped(free_p) char *what = xasprintf("loading model %.260s", name);
+
+	progress_tell(&s->w->progress, task, what, bytes);
+	worker_wake_pulse(s->w);
+}
+
 int slot_start(struct slot *s, struct worker *w, struct lane *lane, unsigned index, struct err *err)
 {
 	*s = (struct slot){ .w = w, .lane = lane, .index = index };
-	if (executor_init(&s->executor, w->conf, &w->store, &w->memory, lane->slots[index].wake_fd, err) < 0)
+	if (executor_init(&s->executor, w->conf, &w->store, &w->memory, w->inference, lane->slots[index].wake_fd, err) < 0)
 		return -1;
+	s->executor.on_loading = on_loading;
+	s->executor.arg = s;
 	s->executor.is_patient = true;
 	s->executor.memory.on_deadline = on_deadline;
 	s->executor.memory.arg = s;

@@ -6,9 +6,10 @@
 #include <stdio.h>
 #include <string.h>
 
-#define READY_TIMEOUT_S  2
+#define READY_TIMEOUT_MS 2000
 #define WARY_AFTER       3              /* times that a step was put off */
-#define LAST_WORDS_S     4              /* of the step's time, kept for finding out whose fault it is */
+#define LAST_WORDS_MS    4000           /* of the step's time, kept for finding out whose fault it is; of a short one, a third */
+#define TOO_LATE_MS      20
 #define DESCRIBED_MS     60000
 #define DESCRIBED_MOST   64
 #define DESCRIPTION_MAX  ((size_t)1 << 20)
@@ -39,11 +40,14 @@ static char *model_path(const struct triton_call *call, const char *verb)
 	return xasprintf("models/%s%s%s%s", call->model, *call->version ? "/versions/" : "", call->version, verb);
 }
 
-static unsigned time_left_s(const struct triton_call *call, unsigned most)
+static int64_t left_ms(const struct triton_call *call)
 {
-	int64_t left_s = (call->deadline_ms - clock_mono_ms()) / 1000 - LAST_WORDS_S;
+	return call->deadline_ms - clock_mono_ms();
+}
 
-	return left_s < 1 ? 1 : left_s < (int64_t)most ? (unsigned)left_s : most;
+static unsigned from_1_to(int64_t most, int64_t ms)
+{
+	return (unsigned)(ms < 1 ? 1 : min_of(ms, most));
 }
 
 /* What the server says of an error: {"error":"..."}, else the beginning of its text. */
@@ -55,11 +59,18 @@ static void quote_error(const struct buf *body, char *to, size_t size)
 	snprintf(to, size, "%s", said ? said : body->len ? body->text : "it says nothing more");
 }
 
+static void set_connection(const struct triton *t, struct http_request *q)
+{
+	q->may_http2 = true;
+	q->ca_file = t->conf->triton_ca_file;
+}
+
 static int fail_status(const char *url, const struct http_response *r, struct err *err)
 {
 	/* How Triton says that it knows the model, but has not loaded it (yet). */
 	static const char *const passing[] = { "not ready", "ready state", "no available versions" };
-	enum err_kind kind = http_status_kind(r->status);
+	/* 501 is Triton's word for what this model can never do. */
+	enum err_kind kind = r->status == 501 ? ERR_REJECT : http_status_kind(r->status);
 	char said[400];
 
 	quote_error(&r->body, said, sizeof said);
@@ -72,11 +83,14 @@ static int fail_status(const char *url, const struct http_response *r, struct er
 /* ---- readiness ---- */
 
 /* 1: yes, 0: it answers something else, -1. */
-static int ask_ready(struct triton *t, const char *path, const bool *stop, struct err *err)
+static int ask_ready(struct triton *t, const char *path, int64_t timeout_ms, const bool *stop, struct err *err)
 {
 	scoped(http_response_done) struct http_response answer = { 0 };
 	scoped(free_p) char *url = make_url(t, path);
-	const struct http_request q = { .url = url, .timeout_s = READY_TIMEOUT_S, .max_bytes = DESCRIPTION_MAX, .stop = stop };
+	struct http_request q = { .url = url, .max_bytes = DESCRIPTION_MAX, .stop = stop,
+		.timeout_ms = from_1_to(READY_TIMEOUT_MS, timeout_ms) };
+
+	set_connection(t, &q);
 
 	if (httpc_perform(t->http, &q, &answer, err) < 0)
 		return -1;
@@ -89,17 +103,17 @@ static int ask_ready(struct triton *t, const char *path, const bool *stop, struc
 
 int triton_ready(struct triton *t, const bool *stop, struct err *err)
 {
-	return ask_ready(t, "health/ready", stop, err) == 1 ? 0 : -1;
+	return ask_ready(t, "health/ready", READY_TIMEOUT_MS, stop, err) == 1 ? 0 : -1;
 }
 
 /* A server with one broken model among many says that it is not ready; what counts is this one. */
 static int check_ready(struct triton *t, const struct triton_call *call, struct err *err)
 {
 	scoped(free_p) char *path = model_path(call, "/ready");
-	int r = ask_ready(t, "health/ready", call->stop, err);
+	int r = ask_ready(t, "health/ready", left_ms(call) / 2, call->stop, err);
 	struct err why;
 
-	if (r == 0 && ask_ready(t, path, call->stop, &why) == 1)
+	if (r == 0 && ask_ready(t, path, left_ms(call) / 2, call->stop, &why) == 1)
 		r = 1;
 	t->is_suspect = r != 1;
 	return r == 1 ? 0 : -1;
@@ -120,7 +134,10 @@ static int blame_backend(struct triton_call *call, struct err *err)
 static int exchange(struct triton *t, const struct triton_call *call, struct http_request *q, struct http_response *ret,
 	struct err *err)
 {
-	q->timeout_s = time_left_s(call, t->conf->triton_timeout_s);
+	int64_t left = left_ms(call);
+
+	q->timeout_ms = from_1_to((int64_t)t->conf->triton_timeout_s * 1000, left - min_of(left / 3, (int64_t)LAST_WORDS_MS));
+	set_connection(t, q);
 	if (httpc_perform(t->http, q, ret, err) < 0)
 		return err->kind == ERR_RETRY ? 1 : -1;
 	if (ret->status < 502 || ret->status > 504)
@@ -144,6 +161,8 @@ static int perform(struct triton *t, struct triton_call *call, struct http_reque
 
 	call->is_fault = call->is_answered = false;
 	q->stop = call->stop;
+	if (left_ms(call) < TOO_LATE_MS)        /* nothing that could be found out about the server in this time is true */
+		return err_set(err, ERR_RETRY, "the step's time is over before its model could be asked");
 	if ((call->is_probe || t->is_suspect || call->pass >= WARY_AFTER) && check_ready(t, call, err) < 0)
 		return blame_backend(call, err);
 	for (;;) {
@@ -156,7 +175,7 @@ static int perform(struct triton *t, struct triton_call *call, struct http_reque
 		}
 		if (check_ready(t, call, &why) < 0)
 			return why.kind == ERR_CANCEL ? *err = why, -1 : blame_somebody(call, err);
-		if (is_again || call->deadline_ms - clock_mono_ms() < (LAST_WORDS_S + 1) * 1000) {
+		if (is_again || left_ms(call) < LAST_WORDS_MS + 1000) {
 			call->is_answered = true;
 			return err_wrap(err, "the model server is ready, but");
 		}

@@ -4,7 +4,7 @@
 #include <string.h>
 #include <strings.h>
 
-static int add_url(struct upstream *u, const char *from, size_t n, struct err *err)
+static int add_url(struct upstream *u, const char *setting, const char *from, size_t n, struct err *err)
 {
 	while (n && (*from == ' ' || *from == '\t'))
 		from++, n--;
@@ -13,33 +13,43 @@ static int add_url(struct upstream *u, const char *from, size_t n, struct err *e
 	if (n == 0)
 		return 0;
 	if (strncasecmp(from, "http://", 7) != 0 && strncasecmp(from, "https://", 8) != 0)
-		return err_set(err, ERR_REJECT, "PIXELFLEET_DISPATCHER_URL: '%.*s' does not start with http:// or https://",
+		return err_set(err, ERR_REJECT, "%s: '%.*s' does not start with http:// or https://", setting,
 			(int)min_of(n, (size_t)200), from);
 	u->urls = xrealloc(u->urls, (u->nurls + 1) * sizeof *u->urls);
 	u->urls[u->nurls++] = xstrndup(from, n);
 	return 0;
 }
 
-int upstream_open(struct upstream *u, const struct conf *conf, struct err *err)
+static int open_at(struct upstream *u, const char *setting, const char *urls, const struct conf *conf, struct err *err)
 {
 	scoped(upstream_close) struct upstream made = { 0 };
 
-	for (const char *p = conf->dispatcher_url;; p++) {
+	for (const char *p = urls;; p++) {
 		size_t n = strcspn(p, ",");
 
-		if (add_url(&made, p, n, err) < 0)
+		if (add_url(&made, setting, p, n, err) < 0)
 			return -1;
 		p += n;
 		if (!*p)
 			break;
 	}
 	if (made.nurls == 0)
-		return err_set(err, ERR_REJECT, "PIXELFLEET_DISPATCHER_URL names no dispatcher");
+		return err_set(err, ERR_REJECT, "%s names no server", setting);
 	made.http = httpc_new();
 	made.auth = xasprintf("x-internal-token: %s", conf->internal_token);
 	*u = made;
 	made = (struct upstream){ 0 };
 	return 0;
+}
+
+int upstream_open(struct upstream *u, const struct conf *conf, struct err *err)
+{
+	return open_at(u, "PIXELFLEET_DISPATCHER_URL", conf->dispatcher_url, conf, err);
+}
+
+int upstream_open_gallery(struct upstream *u, const struct conf *conf, struct err *err)
+{
+	return *conf->api_base_url ? open_at(u, "API_BASE_URL", conf->api_base_url, conf, err) : upstream_open(u, conf, err);
 }
 
 void upstream_close(struct upstream *u)
@@ -67,6 +77,18 @@ static int call_one(struct upstream *u, struct http_request *q, const char *path
 	return -1;
 }
 
+int upstream_perform(struct upstream *u, struct http_request *q, const char *path, struct http_response *ret, struct err *err)
+{
+	for (size_t i = 0; i < u->nurls; i++) {
+		if (call_one(u, q, path, ret, err) == 0)
+			return 0;
+		if (err->kind == ERR_CANCEL)
+			return -1;
+		u->current = (u->current + 1) % u->nurls;
+	}
+	return -1;
+}
+
 int upstream_call(struct upstream *u, const char *path, const char *body, size_t len, unsigned timeout_s,
 	size_t max_bytes, const bool *stop, struct http_response *ret, struct err *err)
 {
@@ -74,12 +96,10 @@ int upstream_call(struct upstream *u, const char *path, const char *body, size_t
 	struct http_request q = { .headers = headers, .body = body, .body_len = len, .timeout_s = timeout_s,
 		.max_bytes = max_bytes, .stop = stop };
 
-	for (size_t i = 0; i < u->nurls; i++) {
-		if (call_one(u, &q, path, ret, err) == 0)
-			return 0;
-		if (err->kind == ERR_CANCEL)
-			return -1;
-		u->current = (u->current + 1) % u->nurls;
-	}
-	return -1;
+	return upstream_perform(u, &q, path, ret, err);
+}
+
+const char *upstream_base(const struct upstream *u)
+{
+	return u->urls[u->current];
 }

@@ -52,6 +52,17 @@ static void start_claimers(struct worker *w)
 		claimer_start(&w->claimers[i], w, &w->lanes[i]);
 }
 
+/* How many tasks at once may ask for a model. */
+static unsigned model_slots(const struct spec *spec)
+{
+	unsigned n = 0;
+
+	for (size_t i = 0; i < spec->n; i++)
+		if (strcmp(spec->queue[i], "image") != 0 && strcmp(spec->queue[i], "io") != 0)
+			n += spec->slots[i];
+	return n;
+}
+
 int worker_start(struct worker *w, const struct conf *conf, const char *slots, bool once, struct err *err)
 {
 	struct spec spec;
@@ -64,6 +75,7 @@ int worker_start(struct worker *w, const struct conf *conf, const char *slots, b
 	held_set_init(&w->held);
 	backends_init(&w->backends);
 	memory_budget_open(&w->memory, conf);
+	progress_init(&w->progress);
 	mutex_init(&w->running_lock);
 	mutex_init(&w->pulse_lock);
 	mutex_init(&w->cancels.lock);
@@ -71,6 +83,7 @@ int worker_start(struct worker *w, const struct conf *conf, const char *slots, b
 	w->lanes = xcalloc(spec.n, sizeof *w->lanes);
 	for (size_t i = 0; i < spec.n; i++)
 		lane_init(&w->lanes[w->nlanes++], spec.queue[i], spec.slots[i], &w->reporter);
+	w->inference = inference_new(conf, model_slots(&spec), NULL);
 	if (reporter_start(&w->reporter, w, err) < 0 || start_slots(w, err) < 0)
 		return -1;              /* the program ends now */
 	pulse_start(w);
@@ -171,6 +184,8 @@ static void release(struct worker *w)
 {
 	for (size_t i = 0; i < w->nslots; i++)
 		slot_done(&w->slots[i]);
+	inference_free(w->inference);
+	progress_done(&w->progress);
 	reporter_done(&w->reporter);
 	for (size_t i = 0; i < w->nlanes; i++)
 		lane_done(&w->lanes[i]);

@@ -19,7 +19,9 @@
 #include "conf.h"
 #include "held.h"
 #include "lane.h"
+#include "inference.h"
 #include "memory_budget.h"
+#include "progress.h"
 #include "reporter.h"
 #include "seal.h"
 #include "store.h"
@@ -59,6 +61,8 @@ struct worker {
 	pthread_t pulse, control;
 	struct recent_cancels cancels;
 	struct memory_budget memory;    /* of all runners together */
+	struct inference *inference;    /* runs models, for all slots */
+	struct progress progress;       /* what slots have to tell people */
 	struct backends backends;       /* which of them are known not to answer */
 
 	bool met_redis, met_dispatcher; /* atomic: answered once */

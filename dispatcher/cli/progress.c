@@ -5,6 +5,7 @@
 #include <string.h>
 
 #define WINDOW_MS 10000
+#define NOTE_COLUMNS 60
 #define LEAST_MS  200           /* a speed from less is noise */
 
 void cli_progress_init(struct cli_progress *p, const char *id, const char *label)
@@ -16,6 +17,7 @@ void cli_progress_free(struct cli_progress *p)
 {
 	free(p->id);
 	free(p->label);
+	free(p->note);
 	*p = (struct cli_progress){ 0 };
 }
 
@@ -53,8 +55,26 @@ bool cli_progress_update(struct cli_progress *p, const json_t *job, int64_t now_
 	changed |= change(&p->failed, job, "failed");
 	changed |= change(&p->skipped, job, "skipped");
 	changed |= change(&p->cancelled, job, "cancelled");
+	if (changed) {
+		free(p->note);
+		p->note = NULL;
+	}
 	p->samples[p->nsamples++ % CLI_SAMPLES] = (struct cli_sample){ now_ms, cli_progress_done(p) };
 	return changed;
+}
+
+void cli_progress_note(struct cli_progress *p, const json_t *told)
+{
+	scoped(buf_free) struct buf b = { 0 };
+
+	cli_cut(&b, cli_str(told, "what"), NOTE_COLUMNS);
+	if (cli_int(told, "bytes") > 0) {
+		buf_puts(&b, " (");
+		cli_bytes(&b, (double)cli_int(told, "bytes"));
+		buf_puts(&b, ")");
+	}
+	free(p->note);
+	p->note = buf_take(&b);
 }
 
 double cli_progress_rate(const struct cli_progress *p, int64_t now_ms)
@@ -102,6 +122,8 @@ static void add_numbers(const struct cli_progress *p, int64_t now_ms, struct buf
 	if (cli_progress_has_ended(p)) {
 		buf_printf(to, "  %s in ", p->state);
 		cli_duration(to, (double)(now_ms - p->began_ms) / 1000);
+	} else if (p->note) {
+		buf_printf(to, "  %s", p->note);
 	} else if (rate > 0) {
 		buf_printf(to, rate < 10 ? "  %.1f/s  " : "  %.0f/s  ", rate);
 		cli_duration(to, (double)(p->total - done) / rate);
@@ -123,6 +145,11 @@ void cli_progress_bar(const struct cli_progress *p, const struct cli_look *look,
 		add_blocks(p, look, min_of(room, 50u), &bar);
 	buf_add(&bar, numbers.text, numbers.len);
 	cli_cut(to, bar.text, columns);         /* a line that wraps cannot be drawn again */
+}
+
+void cli_progress_note_line(const struct cli_progress *p, struct buf *to)
+{
+	buf_printf(to, "%s %s", p->id, p->note ? p->note : "");
 }
 
 void cli_progress_line(const struct cli_progress *p, struct buf *to)

@@ -17,6 +17,7 @@ struct cli_progress {
 	char *id, *label;
 	char state[16];                 /* "" until the first update */
 	json_int_t total, succeeded, failed, skipped, cancelled;
+	char *note;                     /* what a step told last, until the next change; NULL: nothing */
 	int64_t began_ms;               /* monotonic, of the first update */
 	struct cli_sample {
 		int64_t at_ms;
@@ -30,11 +31,14 @@ void cli_progress_free(struct cli_progress *p);
 
 /* true when it differs from what was known. */
 bool cli_progress_update(struct cli_progress *p, const json_t *job, int64_t now_ms);
+/* The data of an event "progress": {"step","item","what","bytes"?}. */
+void cli_progress_note(struct cli_progress *p, const json_t *told);
 bool cli_progress_has_ended(const struct cli_progress *p);
 json_int_t cli_progress_done(const struct cli_progress *p);
 double cli_progress_rate(const struct cli_progress *p, int64_t now_ms);        /* steps a second; 0: not known */
 
 void cli_progress_bar(const struct cli_progress *p, const struct cli_look *look, int64_t now_ms, struct buf *to);
+void cli_progress_note_line(const struct cli_progress *p, struct buf *to);
 void cli_progress_line(const struct cli_progress *p, struct buf *to);  /* for where nothing can be drawn again */
 
 #endif

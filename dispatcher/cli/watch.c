@@ -105,11 +105,26 @@ static int refresh(struct watch *w, struct cli_progress *p, struct err *err)
 	return 0;
 }
 
+static void show_note(struct watch *w, struct cli_progress *p, const json_t *told)
+{
+	scoped(buf_free) struct buf b = { 0 };
+
+	cli_progress_note(p, told);
+	if (!w->look.live && !w->c->json) {
+		cli_progress_note_line(p, &b);
+		fprintf(w->to, "%s\n", b.text);
+		fflush(w->to);
+	}
+	draw_bars(w, true);
+}
+
 static bool on_event(void *arg, const char *type, const char *data)
 {
 	struct watch *w = arg;
 	scoped(json_decref_p) json_t *job = json_loads(data, 0, NULL);
 
+	if (strcmp(type, "progress") == 0 && strcmp(cli_str(job, "id"), w->jobs[0].id) == 0)
+		show_note(w, &w->jobs[0], job);
 	if (strcmp(type, "job") != 0 || strcmp(cli_str(job, "id"), w->jobs[0].id) != 0)
 		return true;
 	w->got_event = true;

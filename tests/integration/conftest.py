@@ -3,6 +3,7 @@ import os
 import re
 import secrets
 import shutil
+import subprocess
 import sys
 import tempfile
 
@@ -68,3 +69,18 @@ def photographs(fleet):
     """Real photographs, copied to where submissions may name them."""
     from pictures import nature
     return nature(fleet.pictures)
+
+
+@pytest.fixture(scope="session")
+def models_dir(tmp_path_factory):
+    """The small models of tests/data/make_models.py, each in its directory; made in a quarter of a second."""
+    folder = tmp_path_factory.mktemp("models")
+    subprocess.run(["/usr/bin/python3", "-B", str(ROOT / "tests" / "data" / "make_models.py"), str(folder)], check=True)
+    return folder
+
+
+@pytest.fixture
+def with_models(fleet, models_dir):
+    """A fleet whose programs find the small models; nothing is started."""
+    fleet.settings["PIXELFLEET_MODELS_DIR"] = models_dir
+    return fleet

@@ -22,6 +22,7 @@ void flow_stage_open(struct flow_stage *s, const char *tool)
 	s->tool = flow_find(tool);
 	assert_non_null(s->tool);
 	s->http = httpc_new();
+	assert_int_equal(upstream_open_gallery(&s->gallery, &s->conf, &s->err), 0);
 	s->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	s->deadline_ms = clock_mono_ms() + 10000;
 }
@@ -31,7 +32,7 @@ int flow_stage_run(struct flow_stage *s, const char *params, const char *inputs)
 	json_t *given = json_loads(params, 0, NULL), *in = json_loads(inputs, 0, NULL);
 	json_t *filled = tool_fill_defaults(s->task.tool, given);
 	const struct flow_job job = { .task = &s->task, .params = filled, .inputs = in, .conf = &s->conf, .store = &s->store,
-		.http = s->http, .stop = &s->stop, .wake_fd = s->wake_fd, .deadline_ms = s->deadline_ms };
+		.http = s->http, .gallery = &s->gallery, .stop = &s->stop, .wake_fd = s->wake_fd, .deadline_ms = s->deadline_ms };
 	int rc;
 
 	assert_non_null(given);
@@ -48,6 +49,7 @@ void flow_stage_close(struct flow_stage *s)
 {
 	task_result_done(&s->result);
 	httpc_free(s->http);
+	upstream_close(&s->gallery);
 	store_close(&s->store);
 	close(s->wake_fd);
 	conf_done(&s->conf);

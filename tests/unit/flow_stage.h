@@ -19,6 +19,7 @@ struct flow_stage {
 	struct task task;
 	const struct flow_tool *tool;
 	struct httpc *http;
+	struct upstream gallery;        /* deliver: whose url is to be set */
 	bool stop;
 	int wake_fd;
 	int64_t deadline_ms;

@@ -68,7 +68,7 @@ static bool needs(const char *tool, const char *params, char name[BACKEND_MAX])
 	scoped(json_decref_p) json_t *p = json_loads(params, 0, NULL);
 	const struct task t = { .tool = tool_find(tool), .params = p };
 
-	return backend_of_task(&t, name);
+	return backend_of_task(&t, "https://gallery:8443/app", name);
 }
 
 TEST(backend_of_a_task_follows_from_its_parameters)
@@ -79,6 +79,8 @@ TEST(backend_of_a_task_follows_from_its_parameters)
 	assert_string_equal(name, "callback:h:8");
 	assert_true(needs("detect", "{\"backend\":\"triton\"}", name));
 	assert_string_equal(name, "triton");
+	assert_true(needs("deliver", "{\"as\":\"text\"}", name));
+	assert_string_equal(name, "callback:gallery:8443");
 	assert_false(needs("detect", "{\"simulate\":true}", name));
 	assert_false(needs("noop", "{}", name));
 	assert_false(needs("no_such_tool", "{}", name));

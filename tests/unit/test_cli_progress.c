@@ -113,3 +113,24 @@ TEST(cli_progress_line_is_the_same_for_the_same_counts)
 	assert_string_equal(b.text, "0190 running 12/20  1 failed");
 	cli_progress_free(&p);
 }
+
+TEST(cli_progress_note_is_shown_until_the_next_change_and_cannot_move_the_cursor)
+{
+	struct cli_progress p;
+	json_t *told = json_loads("{\"what\":\"loading model clip\\u001b[2J/image\",\"bytes\":3145728}", 0, NULL);
+	scoped(buf_free) struct buf line = { 0 }, bar = { 0 };
+
+	cli_progress_init(&p, "0190", "p");
+	update(&p, "running", 4, 1, 0, 5);
+	cli_progress_note(&p, told);
+	json_decref(told);
+	cli_progress_note_line(&p, &line);
+	assert_non_null(strstr(line.text, "0190 loading model clip"));
+	assert_non_null(strstr(line.text, "(3.0 MiB)"));
+	assert_null(strchr(line.text, '\033'));
+	cli_progress_bar(&p, &ascii, 6, &bar);
+	assert_non_null(strstr(bar.text, "1/4  25%  loading model clip"));
+	update(&p, "running", 4, 2, 0, 7);
+	assert_null(p.note);
+	cli_progress_free(&p);
+}

@@ -153,3 +153,41 @@ TEST(flow_fetch_does_not_reach_private_addresses_unless_allowed)
 	flow_stage_close(&s);
 	http_stub_close(&stub);
 }
+
+static void set(char **setting, const char *value)
+{
+	free(*setting);
+	*setting = xstrdup(value);
+}
+
+TEST(flow_fetch_finds_uploads_in_the_gallerys_directory_which_is_open_for_nothing_else)
+{
+	struct flow_stage s;
+
+	flow_stage_open(&s, "fetch");
+	set(&s.conf.allowed_roots, "/nowhere");
+	assert_int_equal(mkdir(test_path("uploads"), 0700), 0);
+	put(test_path("uploads/a.png"), PNG, sizeof PNG - 1);
+	put(test_path("text.png"), "hello", 5);
+	expect_reject(&s, "upload:uploads/a.png", "PROJECT_ROOT or UPLOAD_BASE_DIR");
+	set(&s.conf.upload_base_dir, test_dir());
+	assert_int_equal(fetch(&s, "upload:./uploads/a.png", "{}"), 0);
+	assert_string_equal(json_string_value(json_object_get(json_array_get(s.result.artifacts, 0), "file")), "a.png");
+	assert_int_equal(fetch(&s, "upload:uploads//a.png", "{}"), 0);
+	{
+		scoped(free_p) char *whole = xasprintf("upload:%s", test_path("uploads/a.png"));
+
+		assert_int_equal(fetch(&s, whole, "{}"), 0);
+	}
+	expect_reject(&s, "upload:text.png", "'text.png'");
+	expect_reject(&s, "upload:gone.png", "there is no file");
+	expect_reject(&s, "upload:uploads/../uploads/a.png", "'..'");
+	expect_reject(&s, "upload:/etc/hostname", "not under an allowed directory");
+	expect_reject(&s, "upload:http://h/a.png", "there is no file");
+	expect_reject(&s, "upload:", "not a regular file");
+	expect_reject(&s, test_path("uploads/a.png"), "not under an allowed directory");
+	set(&s.conf.project_root, test_path("uploads"));
+	assert_int_equal(fetch(&s, "upload:a.png", "{}"), 0);
+	assert_string_equal(json_string_value(json_object_get(json_array_get(s.result.artifacts, 0), "file")), "a.png");
+	flow_stage_close(&s);
+}

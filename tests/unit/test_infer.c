@@ -101,6 +101,94 @@ TEST(infer_does_not_believe_an_answer_that_makes_no_sense)
 	}
 }
 
+/* Two inputs of 16 bits and an output of them; the tool gives FP32. */
+static const struct model halves = { .nin = 2, .in = { { .name = "x", .datatype = "FP16", .rank = 2, .shape = { -1, 1 } },
+	{ .name = "y", .datatype = "INT32", .rank = 1, .shape = { 1 } } }, .nout = 1, .out = { { .name = "o", .datatype = "BF16" } } };
+
+static int run_halves(struct parent *p, const char *answer, const char *bytes, size_t n, struct tensor *out, struct err *err)
+{
+	float pixel = 0.1f;
+	int64_t token = 49406;
+	const struct tensor in[] = {
+		{ .is = { .name = "x", .datatype = "FP32", .rank = 2, .shape = { 1, 1 } }, .bytes = &pixel, .size = 4 },
+		{ .is = { .name = "y", .datatype = "INT64", .rank = 1, .shape = { 1 } }, .bytes = &token, .size = 8 },
+	};
+
+	p->ctx.ask = hear;
+	p->answer = answer;
+	p->bytes = bytes;
+	p->n = n;
+	return infer_run(&p->ctx, &at, &halves, in, 2, want, out, 1, err);
+}
+
+TEST(infer_gives_a_model_the_types_it_takes_and_a_tool_floats)
+{
+	struct parent p = { 0 };
+	struct tensor out = { 0 };
+	struct err err;
+	json_t *inputs = json_loads("[{\"name\":\"x\",\"datatype\":\"FP16\",\"shape\":[1,1],\"bytes\":2},"
+		"{\"name\":\"y\",\"datatype\":\"INT32\",\"shape\":[1],\"bytes\":4}]", 0, NULL);
+
+	assert_int_equal(run_halves(&p, "{\"outputs\":[{\"name\":\"o\",\"datatype\":\"BF16\",\"shape\":[2],\"offset\":0,\"bytes\":4}]}",
+		"\x80\x3f\x00\xc0", 4, &out, &err), 0);
+	assert_true(json_equal(json_object_get(p.question, "inputs"), inputs));
+	assert_int_equal(p.nsent, 6);
+	assert_memory_equal(p.sent, "\x66\x2e\xfe\xc0\0\0", 6);
+	assert_string_equal(out.is.datatype, "FP32");
+	assert_int_equal(out.size, 8);
+	assert_memory_equal(out.bytes, ((float[]){ 1, -2 }), 8);
+	tensor_done(&out);
+	json_decref(inputs);
+	json_decref(p.question);
+}
+
+TEST(infer_does_not_believe_halves_of_another_size_than_their_shape)
+{
+	struct parent p = { 0 };
+	struct tensor out = { 0 };
+	struct err err;
+
+	assert_int_equal(run_halves(&p, "{\"outputs\":[{\"name\":\"o\",\"datatype\":\"BF16\",\"shape\":[3],\"offset\":0,\"bytes\":4}]}",
+		"\x80\x3f\x00\xc0", 4, &out, &err), -1);
+	assert_non_null(strstr(err.msg, "model 'm': tensor 'o' has 4 bytes, its shape needs 6"));
+	assert_null(out.bytes);
+	json_decref(p.question);
+}
+
+TEST(infer_cannot_give_numbers_to_a_model_that_takes_texts)
+{
+	struct model m = halves;
+	struct parent p = { .ctx.ask = hear };
+	const struct tensor in = { .is = { .name = "x", .datatype = "FP32", .rank = 1, .shape = { 1 } }, .bytes = &(float){ 1 }, .size = 4 };
+	struct tensor out = { 0 };
+	struct err err;
+
+	memcpy(m.in[0].datatype, "BYTES", 6);
+	assert_int_equal(infer_run(&p.ctx, &at, &m, &in, 1, want, &out, 1, &err), -1);
+	assert_int_equal(err.kind, ERR_REJECT);
+	assert_non_null(strstr(err.msg, "model 'm': tensor 'x' is of type FP32, which is not converted to BYTES"));
+	assert_null(p.question);
+}
+
+TEST(infer_classify_asks_for_the_best_classes_and_gives_their_texts)
+{
+	struct parent p = { .ctx.ask = hear, .bytes = "\6\0\0\0000.5:1:", .n = 10, .answer =
+		"{\"outputs\":[{\"name\":\"o\",\"datatype\":\"BYTES\",\"shape\":[1,1],\"offset\":0,\"bytes\":10}]}" };
+	const struct tensor in = { .is = { .name = "x", .datatype = "FP32", .rank = 1, .shape = { 1 } }, .bytes = &(float){ 1 }, .size = 4 };
+	struct tensor out = { 0 };
+	json_t *outputs = json_loads("[{\"name\":\"o\",\"classification\":7}]", 0, NULL);
+	struct err err;
+
+	assert_int_equal(infer_classify(&p.ctx, &at, &halves, &in, 1, "o", 7, &out, &err), 0);
+	assert_true(json_equal(json_object_get(p.question, "outputs"), outputs));
+	assert_int_equal(p.nsent, 2);
+	assert_string_equal(out.is.datatype, "BYTES");
+	assert_int_equal(out.size, 10);
+	tensor_done(&out);
+	json_decref(outputs);
+	json_decref(p.question);
+}
+
 TEST(infer_without_a_file_of_results_is_an_error)
 {
 	struct parent p = { 0 };

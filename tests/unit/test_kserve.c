@@ -74,6 +74,19 @@ TEST(kserve_request_without_outputs_asks_for_all_as_binary)
 	assert_non_null(strstr(b.text, "\"parameters\":{\"binary_data_output\":true}"));
 }
 
+TEST(kserve_request_for_the_best_classes_of_an_output)
+{
+	scoped(close_p) int fd = file_of("x", 1);
+	scoped(buf_free) struct buf b = { 0 };
+	struct err err;
+	size_t header;
+
+	assert_int_equal(request("{\"inputs\":[{\"name\":\"a\",\"datatype\":\"UINT8\",\"shape\":[1],\"bytes\":1}],"
+		"\"outputs\":[{\"name\":\"o\",\"classification\":5},\"p\"]}", fd, &b, &header, &err), 0);
+	assert_non_null(strstr(b.text, "\"outputs\":[{\"name\":\"o\",\"parameters\":{\"binary_data\":true,\"classification\":5}},"
+		"{\"name\":\"p\",\"parameters\":{\"binary_data\":true}}]"));
+}
+
 TEST(kserve_requests_that_make_no_sense_are_refused)
 {
 	static const struct { const char *ask, *says; } bad[] = {
@@ -88,6 +101,11 @@ TEST(kserve_requests_that_make_no_sense_are_refused)
 		{ "{\"inputs\":[{\"name\":\"a\",\"datatype\":\"FP32\",\"shape\":[2],\"bytes\":8}]}", "ends after 4 of 8 bytes" },
 		{ "{\"inputs\":[{\"name\":\"a\",\"datatype\":\"BYTES\",\"shape\":[2],\"bytes\":999999999}]}", "are left" },
 		{ "{\"inputs\":[{\"name\":\"a\",\"datatype\":\"FP32\",\"shape\":[1],\"bytes\":4}],\"outputs\":[3]}", "output 0 is no text" },
+		{ "{\"inputs\":[{\"name\":\"a\",\"datatype\":\"FP32\",\"shape\":[1],\"bytes\":4}],\"outputs\":[\"o\",{}]}", "output 1 is no text" },
+		{ "{\"inputs\":[{\"name\":\"a\",\"datatype\":\"FP32\",\"shape\":[1],\"bytes\":4}],\"outputs\":[{\"name\":\"o\"}]}",
+			"not from 1 to 100000" },
+		{ "{\"inputs\":[{\"name\":\"a\",\"datatype\":\"FP32\",\"shape\":[1],\"bytes\":4}],\"outputs\":[{\"name\":\"o\","
+			"\"classification\":0}]}", "not from 1 to 100000" },
 	};
 	scoped(close_p) int fd = file_of("abcd", 4);
 
@@ -155,6 +173,46 @@ TEST(kserve_answer_in_binary_and_in_json_is_the_same)
 	reading_done(&nested);
 }
 
+TEST(kserve_answer_is_the_same_in_binary_and_in_json_for_every_type)
+{
+	static const struct { const char *type, *data, *binary; size_t n; } same[] = {
+		{ "BOOL", "[true,false]", "\1\0", 2 },
+		{ "UINT8", "[0,255]", "\0\xff", 2 },
+		{ "INT8", "[-128,127]", "\x80\x7f", 2 },
+		{ "UINT16", "[65535,1]", "\xff\xff\1\0", 4 },
+		{ "INT16", "[-32768,-2]", "\0\x80\xfe\xff", 4 },
+		{ "UINT32", "[4294967295,1]", "\xff\xff\xff\xff\1\0\0\0", 8 },
+		{ "INT32", "[-2147483648,2]", "\0\0\0\x80\2\0\0\0", 8 },
+		{ "UINT64", "[9223372036854775807,1]", "\xff\xff\xff\xff\xff\xff\xff\x7f\1\0\0\0\0\0\0\0", 16 },
+		{ "INT64", "[-9223372036854775808,1]", "\0\0\0\0\0\0\0\x80\1\0\0\0\0\0\0\0", 16 },
+		{ "FP16", "[1.5,-65504]", "\0\x3e\xff\xfb", 4 },
+		{ "BF16", "[1.5,-3e38]", "\xc0\x3f\x62\xff", 4 },
+		{ "FP32", "[1.5,-0.1]", "\0\0\xc0\x3f\xcd\xcc\xcc\xbd", 8 },
+		{ "FP64", "[1.5,-0.1]", "\0\0\0\0\0\0\xf8\x3f\x9a\x99\x99\x99\x99\x99\xb9\xbf", 16 },
+		{ "BYTES", "[\"a\",\"\"]", "\1\0\0\0a\0\0\0\0", 9 },
+	};
+
+	for (size_t i = 0; i < countof(same); i++) {
+		char json[300];
+		struct reading a, b;
+
+		snprintf(json, sizeof json, "{\"outputs\":[{\"name\":\"o\",\"datatype\":\"%s\",\"shape\":[2],\"data\":%s}]}", same[i].type, same[i].data);
+		a = answer(json, NULL, 0);
+		snprintf(json, sizeof json, "{\"outputs\":[{\"name\":\"o\",\"datatype\":\"%s\",\"shape\":[2],\"parameters\":"
+			"{\"binary_data_size\":%zu}}]}", same[i].type, same[i].n);
+		b = answer(json, same[i].binary, same[i].n);
+		if (a.rc || b.rc)
+			fail_msg("%s: %s", same[i].type, a.rc ? a.err.msg : b.err.msg);
+		if (a.bytes.len != same[i].n || memcmp(a.bytes.text, same[i].binary, same[i].n) != 0)
+			fail_msg("%s came as other bytes from JSON", same[i].type);
+		assert_int_equal(b.bytes.len, a.bytes.len);
+		assert_memory_equal(b.bytes.text, a.bytes.text, a.bytes.len);
+		assert_true(json_equal(a.outputs, b.outputs));
+		reading_done(&a);
+		reading_done(&b);
+	}
+}
+
 TEST(kserve_answer_may_mix_tensors_types_and_ways)
 {
 	struct reading r = answer("{\"outputs\":["
@@ -207,7 +265,8 @@ TEST(kserve_answers_of_hostile_servers_are_errors)
 		{ OUT("INT8", "[1]", "\"data\":[-129]"), NULL, 0, "no INT8" },
 		{ OUT("INT32", "[1]", "\"data\":[1.5]"), NULL, 0, "no INT32" },
 		{ OUT("BYTES", "[1]", "\"data\":[1]"), NULL, 0, "no BYTES" },
-		{ OUT("FP16", "[1]", "\"data\":[1]"), NULL, 0, "which cannot hold it" },
+		{ OUT("FP16", "[1]", "\"data\":[\"1\"]"), NULL, 0, "no FP16" },
+		{ OUT("BF16", "[1]", "\"data\":[true]"), NULL, 0, "no BF16" },
 		{ OUT("FP32", "[1]", "\"no\":1"), NULL, 0, "neither" },
 		{ OUT("BYTES", "[2]", BIN("5")), "\1\0\0\0a", 5, "end before element 1" },
 		{ OUT("BYTES", "[1]", BIN("5")), "\2\0\0\0a", 5, "2 bytes where 1 are left" },

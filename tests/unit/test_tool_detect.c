@@ -1,8 +1,9 @@
+#include "fake_model.h"
+#include "picture.h"
 #include "studio.h"
 #include "test.h"
 
 #include <string.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
 static json_t *detect(const char *params, int fd)
@@ -96,19 +97,16 @@ static float answer[5 * 100];           /* what the model finds: [1,5,100], one 
 static const char *answer_shape;
 static float seen[3 * 64 * 64];         /* what it was given */
 
+static const float *answered;
+static size_t nanswered;
+
 static int backend(struct runner_ctx *ctx, const json_t *question, int fd, json_t **ret, int *ret_fd, struct err *err)
 {
 	(void)ctx, (void)err;
-	*ret_fd = -1;
-	if (strcmp(json_string_value(json_object_get(question, "ask")), "model") == 0) {
-		*ret = json_loads(description, 0, NULL);
+	if (fake_describes(question, description, ret, ret_fd))
 		return 0;
-	}
-	assert_int_equal(pread(fd, seen, sizeof seen, 0), sizeof seen);
-	*ret_fd = memfd_create("answer", MFD_CLOEXEC);
-	assert_int_equal(write(*ret_fd, answer, sizeof answer), sizeof answer);
-	*ret = json_pack("{s:[{s:s,s:s,s:o,s:i,s:i}]}", "outputs", "name", "out", "datatype", "FP32",
-		"shape", json_loads(answer_shape, 0, NULL), "offset", 0, "bytes", (int)sizeof answer);
+	assert_true(pread(fd, seen, sizeof seen, 0) == sizeof seen);
+	fake_answer(&(struct fake_tensor){ "out", answer_shape, answered, nanswered }, 1, ret, ret_fd);
 	return 0;
 }
 
@@ -129,6 +127,8 @@ static void run_model(struct shot *s, const char *says, const char *params, int 
 {
 	description = says;
 	answer_shape = "[1,5,100]";
+	answered = answer;
+	nanswered = countof(answer);
 	memset(answer, 0, sizeof answer);
 	s->ask = backend;
 	find(3, 32, 32, 16, 9, 0.8f);
@@ -143,7 +143,7 @@ TEST(detect_gives_a_models_boxes_in_pixels_of_the_picture)
 	struct shot s = { 0 };
 	json_t *want = json_loads("{\"items\":[{\"label\":\"0\",\"score\":0.8,\"box\":[120.0,67.5,80.0,45.0]},"
 		"{\"label\":\"0\",\"score\":0.6,\"box\":[0.0,0.0,40.0,22.5]}],\"width\":320,\"height\":180,\"backend\":\"triton\","
-		"\"model\":\"m\"}", 0, NULL);
+		"\"model\":\"m\",\"device\":\"triton\"}", 0, NULL);
 
 	run_model(&s, PLAIN, "{\"backend\":\"triton\",\"model\":\"m\"}", 320, 180);
 	if (s.result < 0)
@@ -173,10 +173,77 @@ TEST(detect_names_classes_by_the_models_card_and_takes_its_size)
 	studio_done(&none);
 }
 
+TEST(detect_knows_the_names_of_coco_for_a_yolo_of_80_classes)
+{
+	static float columns[84 * 100];
+	static const struct { const char *card, *label; } cases[] = { { "{\"kind\":\"yolo\"}", "toothbrush" }, { "{}", "79" } };
+
+	for (size_t i = 0; i < countof(cases); i++) {
+		scoped(free_p) char *says = xasprintf("{\"model\":{\"inputs\":[" IMAGES("FP32", "[1,3,64,64]") "],\"outputs\":[{\"name\":\"out\","
+			"\"datatype\":\"FP32\",\"shape\":[1,84,100]}]},\"card\":%s}", cases[i].card);
+		struct shot s = { .ask = backend };
+
+		description = says;
+		answer_shape = "[1,84,100]";
+		answered = columns;
+		nanswered = countof(columns);
+		for (size_t k = 0; k < 4; k++)
+			columns[k * 100] = 16;
+		columns[83 * 100] = 0.9f;
+		studio_run(&s, "detect", "{\"model\":\"m\"}", studio_file(studio_plain(64, 64, 1, 2, 3), "a.png"), NULL);
+		if (s.result < 0)
+			fail_msg("%s", s.err.msg);
+		assert_string_equal(json_string_value(json_object_get(json_array_get(json_object_get(s.data, "items"), 0), "label")), cases[i].label);
+		studio_done(&s);
+	}
+}
+
+/* [1,N,6]: corners, score, class; it has left out doubles by itself. */
+TEST(detect_takes_boxes_that_the_model_has_chosen_itself)
+{
+	static const float chosen[] = { 8, 8, 24, 40, 0.9f, 1, 9, 8, 24, 40, 0.8f, 1, 0, 0, 0, 0, 0, 0 };
+	struct shot s = { .ask = backend };
+	json_t *want = json_loads("[{\"label\":\"dog\",\"score\":0.9,\"box\":[16.0,16.0,32.0,64.0]},"
+		"{\"label\":\"dog\",\"score\":0.8,\"box\":[18.0,16.0,30.0,64.0]}]", 0, NULL);
+
+	description = MODEL(IMAGES("FP32", "[1,3,64,64]"), "{\"labels\":[\"cat\",\"dog\"]}");
+	answer_shape = "[1,3,6]";
+	answered = chosen;
+	nanswered = countof(chosen);
+	studio_run(&s, "detect", "{\"model\":\"m\"}", studio_file(studio_plain(128, 128, 1, 2, 3), "a.png"), NULL);
+	if (s.result < 0)
+		fail_msg("%s", s.err.msg);
+	assert_true(json_equal(json_object_get(s.data, "items"), want));
+	json_decref(want);
+	studio_done(&s);
+}
+
+TEST(detect_draws_what_it_found_in_the_pictures_own_format)
+{
+	struct shot s = { 0 };
+	VipsImage *drawn;
+	const VipsPel *p;
+
+	run_model(&s, PLAIN, "{\"model\":\"m\",\"draw\":true}", 320, 180);
+	drawn = studio_output(&s, 0);
+	assert_int_equal(s.n, 1);
+	assert_string_equal(s.outs[0].name, "drawn");
+	assert_string_equal(s.outs[0].media_type, "image/png");
+	p = VIPS_IMAGE_ADDR(drawn, 160, 112);   /* the box is 120..200 x 67.5..112.5 */
+	assert_int_equal(p[0], 0xff);
+	assert_int_equal(p[1], 0x3b);
+	assert_int_equal(p[2], 0x30);
+	p = VIPS_IMAGE_ADDR(drawn, 160, 100);
+	assert_int_equal(p[1], 0);
+	assert_int_equal(json_array_size(json_object_get(s.data, "items")), 2);
+	image_unref(drawn);
+	studio_done(&s);
+}
+
 TEST(detect_with_a_model_that_does_not_fit_names_both_sides)
 {
 	static const struct { const char *model, *says; } bad[] = {
-		{ MODEL(IMAGES("FP16", "[1,3,64,64]"), "{}"), "'images' FP16 [1,3,64,64], detect gives FP32 [1,3,height,width]" },
+		{ MODEL(IMAGES("BYTES", "[1,3,64,64]"), "{}"), "'images' BYTES [1,3,64,64], detect gives FP32 [1,3,height,width]" },
 		{ MODEL(IMAGES("FP32", "[1,64,64,3]"), "{}"), "[1,64,64,3]" },
 		{ MODEL(IMAGES("FP32", "[3,64,64]"), "{}"), "[3,64,64]" },
 		{ MODEL(IMAGES("FP32", "[8,3,64,64]"), "{}"), "[8,3,64,64]" },

@@ -4,9 +4,12 @@
 #include "test.h"
 #include "triton.h"
 
+#include <arpa/inet.h>
+#include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 struct stage {
@@ -154,6 +157,12 @@ TEST(triton_what_the_server_says_decides_the_kind)
 		{ 400, "{\"error\":\"Request for unknown model: 'm' has no available versions\"}", ERR_RETRY },
 		{ 500, "{\"error\":\"CUDA out of memory\"}", ERR_RETRY },
 		{ 429, "{\"error\":\"Exceeds maximum queue size\"}", ERR_RETRY },
+		{ 400, "{\"error\":\"unexpected inference input 'y' for model 'm'\"}", ERR_REJECT },
+		{ 400, "{\"error\":\"inference input 'x' data-type is 'FP64', but model 'm' expects 'FP32'\"}", ERR_REJECT },
+		{ 404, "{\"error\":\"Request for unknown model: 'm' version 9 is not found\"}", ERR_REJECT },
+		{ 400, "{\"error\":\"Model version not ready, 'm'\"}", ERR_RETRY },
+		{ 413, "'too large'", ERR_REJECT },
+		{ 501, "{\"error\":\"'m' is decoupled, which HTTP cannot do\"}", ERR_REJECT },
 		{ 302, "elsewhere", ERR_REJECT },
 	};
 
@@ -281,6 +290,47 @@ TEST(triton_that_refuses_connections_is_at_fault)
 	assert_int_equal(infer(&s, &err), -1);
 	says(&err, ERR_RETRY, "not there");
 	assert_true(s.call.is_fault);
+	stage_close(&s);
+}
+
+/* It takes connections, and never says a word. */
+static void fall_silent(struct stage *s, int *ret_fd)
+{
+	struct sockaddr_in a = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	socklen_t len = sizeof a;
+
+	*ret_fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	assert_true(*ret_fd >= 0 && bind(*ret_fd, (struct sockaddr *)&a, sizeof a) == 0 && listen(*ret_fd, 16) == 0);
+	assert_int_equal(getsockname(*ret_fd, (struct sockaddr *)&a, &len), 0);
+	free(s->conf.triton_url);
+	s->conf.triton_url = xasprintf("http://127.0.0.1:%d", ntohs(a.sin_port));
+}
+
+TEST(triton_that_is_stuck_cannot_hold_a_step_past_its_time)
+{
+	struct stage s;
+	struct err err;
+	int silent;
+
+	stage_open(&s);
+	fall_silent(&s, &silent);
+	for (int i = 0; i < 4; i++) {                   /* a fresh call, then one to a server under suspicion; a probe; a long one */
+		int64_t time_ms = i == 3 ? 2500 : 600, began_ms = clock_mono_ms(), took_ms;
+
+		s.call.deadline_ms = began_ms + time_ms;
+		s.call.is_probe = i == 2;
+		s.t.is_suspect = i == 1;
+		assert_int_equal(infer(&s, &err), -1);
+		took_ms = clock_mono_ms() - began_ms;
+		assert_true(s.call.is_fault);
+		if (took_ms > time_ms)
+			fail_msg("%d: it took %lld ms of %lld", i, (long long)took_ms, (long long)time_ms);
+	}
+	s.call.deadline_ms = clock_mono_ms() - 1;
+	assert_int_equal(infer(&s, &err), -1);
+	says(&err, ERR_RETRY, "time is over");
+	assert_false(s.call.is_fault || s.call.is_answered);
+	close(silent);
 	stage_close(&s);
 }
 

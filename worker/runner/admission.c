@@ -44,7 +44,7 @@ double admission_bytes(const struct admission *a)
 		need += decoded * (a->has_alpha ? 1.5 : 1);
 	if (a->is_resized && a->is_turned)
 		need += 2 * a->result_pixels * band_bytes;
-	return ceil(need + a->result_pixels * a->saver);
+	return ceil(need + a->result_pixels * a->saver + a->more_bytes);
 }
 
 /* ---- what the task is about to do ---- */
@@ -66,7 +66,7 @@ double admission_saver(const struct runner_job *job, const struct picture *p, co
 	const char *format = saved_as(job, p, over);
 	int quality = param_int(over, "quality", param_int(job->params, "quality", 85));
 
-	if (!tool || !tool_gives_pictures(tool))
+	if (!tool || !(tool_gives_pictures(tool) || p->use.is_saved))
 		return 0;
 	if (strcmp(format, "jpeg") == 0)
 		return quality < 90 ? 4 : 7;

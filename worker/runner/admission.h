@@ -35,6 +35,7 @@ struct admission {
 	bool is_whole, is_resized, is_turned;
 	double result_pixels;           /* of the largest one that is saved; 0: none */
 	double saver;                   /* bytes a pixel of the result */
+	double more_bytes;              /* that the tool keeps besides */
 };
 
 double admission_bytes(const struct admission *a);
@@ -43,7 +44,7 @@ double admission_bytes(const struct admission *a);
 double admission_saver(const struct runner_job *job, const struct picture *p, const json_t *over);
 
 /* Asks for what decoding p takes in this way; returns when it may. ERR_REJECT: it never will. Only the last
- * five fields of `how` count, and the rest is filled in from p. A picture that was opened without a job asks nobody. */
+ * six fields of `how` count, and the rest is filled in from p. A picture that was opened without a job asks nobody. */
 int picture_admit(const struct picture *p, struct admission how, struct err *err) must_use;
 
 #endif

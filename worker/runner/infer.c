@@ -28,23 +28,6 @@ void model_done(struct model *m)
 	*m = (struct model){ 0 };
 }
 
-void tensor_done(struct tensor *t)
-{
-	free(t->bytes);
-	*t = (struct tensor){ 0 };
-}
-
-char *tensor_text(const struct tensor_type *t, char *to, size_t size)
-{
-	size_t n = (size_t)snprintf(to, size, "'%.60s' %s [", t->name, t->datatype);
-
-	for (size_t i = 0; i < t->rank && n < size; i++)
-		n += (size_t)snprintf(to + n, size - n, "%s%lld", i ? "," : "", (long long)t->shape[i]);
-	if (n < size)
-		snprintf(to + n, size - n, "]");
-	return to;
-}
-
 /* ---- reading what comes ---- */
 
 static int read_type(const json_t *from, bool may_be_free, struct tensor_type *ret, struct err *err)
@@ -157,8 +140,13 @@ static int write_memory(const struct tensor *in, size_t nin, int *ret_fd, struct
 	return 0;
 }
 
-static json_t *make_question(const struct infer_target *at, const struct tensor *in, size_t nin, const char *const *want,
-	size_t nwant)
+/* What is asked for: outputs by name, or the best classes of one. */
+struct wanted {
+	const char *const *names;
+	size_t n, classes;
+};
+
+static json_t *make_question(const struct infer_target *at, const struct tensor *in, size_t nin, const struct wanted *want)
 {
 	json_t *inputs = json_array(), *outputs = json_array();
 
@@ -170,8 +158,9 @@ static json_t *make_question(const struct infer_target *at, const struct tensor 
 		json_array_append_new(inputs, json_pack("{s:s, s:s, s:o, s:I}", "name", in[i].is.name, "datatype", in[i].is.datatype,
 			"shape", shape, "bytes", (json_int_t)in[i].size));
 	}
-	for (size_t i = 0; i < nwant; i++)
-		json_array_append_new(outputs, json_string(want[i]));
+	for (size_t i = 0; i < want->n; i++)
+		json_array_append_new(outputs, want->classes ? json_pack("{s:s, s:I}", "name", want->names[i], "classification",
+			(json_int_t)want->classes) : json_string(want->names[i]));
 	return json_pack("{s:s, s:s, s:s, s:s, s:s, s:o, s:o}", "ask", "infer", "backend", at->backend, "model", at->model,
 		"part", at->part, "version", at->version, "inputs", inputs, "outputs", outputs);
 }
@@ -213,27 +202,98 @@ static int take_output(const json_t *outputs, const char *name, int fd, struct t
 	return err_set(err, ERR_REJECT, "it gives no output '%.60s' (%zu others)", name, json_array_size(outputs));
 }
 
-int infer_run(struct runner_ctx *ctx, const struct infer_target *at, const struct model *model, const struct tensor *in,
-	size_t nin, const char *const *want, struct tensor *ret, size_t nwant, struct err *err)
+/* All of them or none. */
+static int take_outputs(const json_t *answer, int fd, const struct wanted *want, bool as_floats, struct tensor *ret, struct err *err)
 {
-	scoped(json_decref_p) json_t *question = make_question(at, in, nin, want, nwant);
-	scoped(json_decref_p) json_t *answer = NULL;
-	scoped(close_p) int sent = -1, came = -1;
-
-	(void)model;
-	must(question != NULL);
-	if (write_memory(in, nin, &sent, err) < 0 || ask(ctx, question, sent, &answer, &came, err) < 0)
-		return -1;
-	for (size_t i = 0; i < nwant; i++) {
+	for (size_t i = 0; i < want->n; i++) {
 		struct tensor t = { 0 };
 
-		if (take_output(json_object_get(answer, "outputs"), want[i], came, &t, err) < 0) {
+		if (take_output(json_object_get(answer, "outputs"), want->names[i], fd, &t, err) < 0 ||
+		    (as_floats && tensor_as_floats(&t, err) < 0)) {
 			tensor_done(&t);
 			while (i-- > 0)
 				tensor_done(&ret[i]);
-			return err_wrap(err, "model '%.128s'", at->model);
+			return -1;
 		}
 		ret[i] = t;
 	}
 	return 0;
+}
+
+static int ask_model(struct runner_ctx *ctx, const struct infer_target *at, const struct tensor *in, size_t nin,
+	const struct wanted *want, bool as_floats, struct tensor *ret, struct err *err)
+{
+	scoped(json_decref_p) json_t *question = make_question(at, in, nin, want);
+	scoped(json_decref_p) json_t *answer = NULL;
+	scoped(close_p) int sent = -1, came = -1;
+
+	must(question != NULL);
+	if (write_memory(in, nin, &sent, err) < 0 || ask(ctx, question, sent, &answer, &came, err) < 0)
+		return -1;
+	if (take_outputs(answer, came, want, as_floats, ret, err) < 0)
+		return err_wrap(err, "model '%.128s'", at->model);
+	return 0;
+}
+
+/* The types that the model takes; NULL when all are those already. */
+static int convert_inputs(const struct model *model, const struct tensor *in, size_t nin, struct tensor **ret, struct err *err)
+{
+	*ret = NULL;
+	for (size_t i = 0; i < nin; i++)
+		for (size_t k = 0; k < model->nin; k++) {
+			const struct tensor_type *wanted = &model->in[k];
+
+			if (strcmp(wanted->name, in[i].is.name) != 0 || strcmp(wanted->datatype, in[i].is.datatype) == 0)
+				continue;
+			if (!*ret)
+				*ret = xcalloc(nin, sizeof **ret);
+			if (tensor_convert(&in[i], wanted->datatype, &(*ret)[i], err) < 0)
+				return -1;
+		}
+	return 0;
+}
+
+static void converted_done(struct tensor *converted, size_t n)
+{
+	for (size_t i = 0; converted && i < n; i++)
+		tensor_done(&converted[i]);
+	free(converted);
+}
+
+static int run(struct runner_ctx *ctx, const struct infer_target *at, const struct model *model, const struct tensor *in, size_t nin,
+	const struct wanted *want, bool as_floats, struct tensor *ret, struct err *err)
+{
+	struct tensor *converted = NULL, given[MODEL_TENSORS];
+	int rc;
+
+	if (nin > MODEL_TENSORS)
+		return err_set(err, ERR_REJECT, "model '%.128s': %zu inputs, at most %d are allowed", at->model, nin, MODEL_TENSORS);
+	if (!model)
+		return ask_model(ctx, at, in, nin, want, as_floats, ret, err);
+	rc = convert_inputs(model, in, nin, &converted, err);
+	for (size_t i = 0; i < nin; i++)
+		given[i] = converted && converted[i].bytes ? converted[i] : in[i];
+	if (rc < 0)
+		err_wrap(err, "model '%.128s'", at->model);
+	else
+		rc = ask_model(ctx, at, given, nin, want, as_floats, ret, err);
+	converted_done(converted, nin);
+	return rc;
+}
+
+int infer_run(struct runner_ctx *ctx, const struct infer_target *at, const struct model *model, const struct tensor *in,
+	size_t nin, const char *const *want, struct tensor *ret, size_t nwant, struct err *err)
+{
+	const struct wanted wanted = { want, nwant, 0 };
+
+	return run(ctx, at, model, in, nin, &wanted, model != NULL, ret, err);
+}
+
+int infer_classify(struct runner_ctx *ctx, const struct infer_target *at, const struct model *model, const struct tensor *in,
+	size_t nin, const char *output, size_t most, struct tensor *ret, struct err *err)
+{
+	const struct wanted wanted = { &output, 1, most };
+
+	must(strcmp(at->backend, "triton") == 0 && most > 0);
+	return run(ctx, at, model, in, nin, &wanted, false, ret, err);
 }

@@ -18,22 +18,10 @@
 #ifndef INFER_H
 #define INFER_H
 
+#include "tensor.h"
 #include "tool.h"
 
-enum { TENSOR_RANK = 8, TENSOR_NAME = 256, MODEL_TENSORS = 32 };
-#define TENSOR_BYTES_MAX ((size_t)64 << 20)     /* of all tensors of one question, or of one answer */
-
-struct tensor_type {
-	char name[TENSOR_NAME], datatype[8];    /* the protocol's: "FP32" */
-	size_t rank;
-	int64_t shape[TENSOR_RANK];             /* in a description, -1 is free */
-};
-
-struct tensor {
-	struct tensor_type is;
-	void *bytes;                            /* least byte first, rows first */
-	size_t size;
-};
+enum { MODEL_TENSORS = 32 };
 
 struct model {
 	struct tensor_type in[MODEL_TENSORS], out[MODEL_TENSORS];
@@ -53,13 +41,18 @@ int infer_target(const json_t *params, struct infer_target *ret, struct err *err
 
 int infer_describe(struct runner_ctx *ctx, const struct infer_target *at, struct model *ret, struct err *err) must_use;
 
-/* ret[i] is the output want[i], of nwant; all of them or none, freed with tensor_done. Shapes and types are what
- * the backend says, with sizes that fit; whether they are those of the model's kind is the caller's to check. */
+/* ret[i] is the output want[i], of nwant; all of them or none, freed with tensor_done. Sizes fit the shapes and types;
+ * whether these are those of the model's kind is the caller's to check.
+ * With `model`, what infer_describe gave, `in` may be of other types than the model takes, and what comes is FP32
+ * (tensor.h tells which); NULL: tensors are what they are. */
 int infer_run(struct runner_ctx *ctx, const struct infer_target *at, const struct model *model, const struct tensor *in,
 	size_t nin, const char *const *want, struct tensor *ret, size_t nwant, struct err *err) must_use;
 
+/* The best `most` classes of one output, as Triton writes them with the labels that it has: a tensor of BYTES, to be read
+ * with classes.h. Only at the backend "triton": the protocol's classification extension. */
+int infer_classify(struct runner_ctx *ctx, const struct infer_target *at, const struct model *model, const struct tensor *in,
+	size_t nin, const char *output, size_t most, struct tensor *ret, struct err *err) must_use;
+
 void model_done(struct model *m);
-void tensor_done(struct tensor *t);
-char *tensor_text(const struct tensor_type *t, char *to, size_t size);          /* "'images' FP32 [1,3,640,640]" */
 
 #endif

@@ -245,7 +245,7 @@ static int to_srgb(const struct picture *p, VipsImage **image)
 static int admit_load(const struct picture *p, bool random, struct err *err)
 {
 	struct admission how = { .shrink = 1, .is_whole = random || p->use.is_kept || p->orientation > 1,
-		.is_resized = p->use.is_resized, .result_pixels = p->use.result_pixels };
+		.is_resized = p->use.is_resized, .result_pixels = p->use.result_pixels, .more_bytes = p->use.more_bytes };
 
 	if (how.result_pixels <= 0)
 		how.result_pixels = (double)p->width * p->height;
@@ -323,7 +323,8 @@ static double worst_saver(const struct picture *p)
 
 static int admit_shrink(const struct picture *p, const struct picture_box *boxes, size_t n, double shrink, struct err *err)
 {
-	struct admission how = { .shrink = shrink, .is_whole = n > 1, .is_resized = true, .saver = worst_saver(p) };
+	struct admission how = { .shrink = shrink, .is_whole = n > 1, .is_resized = true, .saver = worst_saver(p),
+		.more_bytes = p->use.more_bytes };
 
 	for (size_t i = 0; i < n; i++)
 		how.result_pixels = max_of(how.result_pixels, fitted_pixels(p, &boxes[i]));
@@ -353,5 +354,96 @@ int picture_shrink(const struct picture *p, const struct picture_box *boxes, siz
 				image_unref(ret[i]);
 			return picture_fail(err, "cannot decode");
 		}
+	return 0;
+}
+
+/* ---- picture_reduce ---- */
+
+static int flatten(VipsImage **image)
+{
+	bool wide = (*image)->BandFmt == VIPS_FORMAT_USHORT;
+	double white[] = { wide ? 65535 : 255, wide ? 65535 : 255, wide ? 65535 : 255 };
+	VipsArrayDouble *background;
+	VipsImage *next;
+	int r;
+
+	if (!vips_image_hasalpha(*image) || (*image)->Bands > 4)
+		return 0;
+	background = vips_array_double_new(white, (*image)->Bands - 1);
+	r = vips_flatten(*image, &next, "background", background, "max_alpha", white[0], NULL);
+	vips_area_unref(VIPS_AREA(background));
+	if (r == 0)
+		picture_step(image, next);
+	return r;
+}
+
+static int shrink_blocks(VipsImage **image, int by_width, int by_height)
+{
+	VipsImage *next;
+
+	if (by_width == 1 && by_height == 1)
+		return 0;
+	if (vips_shrink(*image, &next, by_width, by_height, "ceil", TRUE, NULL))
+		return -1;
+	picture_step(image, next);
+	return 0;
+}
+
+static bool is_plain(const VipsImage *image)
+{
+	return (image->BandFmt == VIPS_FORMAT_UCHAR || image->BandFmt == VIPS_FORMAT_USHORT) &&
+		(image->Type == VIPS_INTERPRETATION_sRGB || image->Type == VIPS_INTERPRETATION_RGB || image->Type == VIPS_INTERPRETATION_B_W ||
+		 image->Type == VIPS_INTERPRETATION_RGB16 || image->Type == VIPS_INTERPRETATION_GREY16);
+}
+
+/* Colours last, when there are fewer; first, where means of the file's own would be no colours. */
+static int reduce_pixels(const struct picture *p, int by_width, int by_height, VipsImage **image)
+{
+	bool is_odd = !is_plain(*image) && (*image)->Type != VIPS_INTERPRETATION_CMYK;
+	VipsImage *next;
+
+	if (is_odd && to_srgb(p, image) < 0)
+		return -1;
+	if (flatten(image) < 0 || shrink_blocks(image, by_width, by_height) < 0)
+		return -1;
+	if (!is_odd && to_srgb(p, image) < 0)
+		return -1;
+	if ((*image)->BandFmt == VIPS_FORMAT_UCHAR)
+		return 0;
+	if (vips_cast(*image, &next, VIPS_FORMAT_UCHAR, "shift", TRUE, NULL))
+		return -1;
+	picture_step(image, next);
+	return 0;
+}
+
+/* Unlike jpeg_shrink, all that the caller leaves: how much better the other filter has to be is his to say. */
+static int reduce_by_decoder(const struct picture *p, double most)
+{
+	if (strcmp(p->format, "jpeg") != 0)
+		return 1;
+	return most >= 8 ? 8 : most >= 4 ? 4 : most >= 2 ? 2 : 1;
+}
+
+int picture_reduce(const struct picture *p, struct picture_reduction *how, VipsImage **ret, struct err *err)
+{
+	scoped(image_unref_p) VipsImage *image = NULL;
+	double w = p->orientation >= 5 ? how->by_height : how->by_width, h = p->orientation >= 5 ? how->by_width : how->by_height;
+	int decoder = reduce_by_decoder(p, min_of(w, h));
+	int by_width = max_of((int)(w / decoder), 1), by_height = max_of((int)(h / decoder), 1);
+	double left = (double)p->header->Xsize / decoder / by_width * ((double)p->header->Ysize / decoder / by_height);
+	struct admission memory = { .shrink = decoder, .is_whole = false, .is_resized = by_width > 1 || by_height > 1,
+		.result_pixels = 1, .saver = left * 3 + (double)how->result_bytes };
+
+	if (picture_admit(p, memory, err) < 0 || open_image(p, decoder, 1, &image, err) < 0)
+		return -1;
+	if (reduce_pixels(p, by_width, by_height, &image) < 0)
+		return picture_fail(err, "cannot convert the colours");
+	if (picture_decode(&image, err) < 0)
+		return -1;
+	if (image->Bands != 3 && image->Bands != 1)
+		return err_set(err, ERR_REJECT, "the picture has %d bands, a model takes grey or RGB", image->Bands);
+	how->width = (double)p->header->Xsize / decoder / by_width;
+	how->height = (double)p->header->Ysize / decoder / by_height;
+	*ret = steal(&image);
 	return 0;
 }

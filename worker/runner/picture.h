@@ -10,6 +10,7 @@
  *	picture_load(&p, true, &image, err)             all of them, at full size
  *	picture_shrink(&p, boxes, n, images, err)       made to fit boxes, from one decode that
  *	                                                uses the decoder's own shrinking
+ *	picture_reduce(&p, &how, &image, err)           for a resizer of one's own (resample.h)
  *	picture_close(&p);
  *
  * What comes out is sRGB or grey, of 8 bits (or 16, from picture_load, when the file has 16),
@@ -28,6 +29,8 @@ struct picture_use {
 	bool is_kept;           /* it copies them into memory */
 	bool is_resized;
 	double result_pixels;   /* 0: as many as it got */
+	bool is_saved;          /* as a picture, although the tool is one for data */
+	double more_bytes;      /* that the tool keeps besides */
 };
 
 struct picture {
@@ -63,6 +66,18 @@ int picture_load_raw(const struct picture *p, VipsImage **ret, struct err *err) 
 /* ret has room for n; all of them are made or none. */
 int picture_shrink(const struct picture *p, const struct picture_box *boxes, size_t n, VipsImage **ret,
 	struct err *err) must_use;
+
+/* For who resizes by himself: made smaller only as far as that is quick. */
+struct picture_reduction {
+	double by_width, by_height;     /* in: each side of the upright picture may be so many times shorter, not more */
+	size_t result_bytes;            /* in: what the caller takes besides, for admission */
+	double width, height;           /* out: the whole picture in pixels of the result, which has up to one less or more: a last
+	                                 * column that is no whole pixel is left out by some decoders, and rounded up by others */
+};
+
+/* In memory, 8 bits, sRGB or grey, alpha laid over white; NOT turned: width and height are those of the file. By the
+ * decoder, and by the means of whole blocks. */
+int picture_reduce(const struct picture *p, struct picture_reduction *how, VipsImage **ret, struct err *err) must_use;
 
 /* Into memory, so that what is broken shows now. */
 int picture_decode(VipsImage **image, struct err *err) must_use;

@@ -9,9 +9,12 @@
 #ifndef LANDLOCK_H
 #define LANDLOCK_H
 
+#include "base.h"
+
 int landlock_abi(void);         /* 0: there is none */
 
-/* After readable_init() and PR_SET_NO_NEW_PRIVS, before any other thread. 0 also when there is none. -1: errno. */
-int landlock_enter(void);
+/* After readable_init() and PR_SET_NO_NEW_PRIVS, before any other thread. 0 also when there is none. -1: errno.
+ * gpu: the devices of NVIDIA's driver can be written to as well, and what it reads of the system be read; not tried. */
+int landlock_enter(bool gpu);
 
 #endif

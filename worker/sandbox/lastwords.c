@@ -7,6 +7,7 @@
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -16,6 +17,8 @@
 
 static char *page;
 static atomic_flag is_said = ATOMIC_FLAG_INIT;
+static const char *name = "a runner";
+static _Thread_local const char *doing;
 
 int lastwords_open(void)
 {
@@ -53,7 +56,8 @@ void lastwords_memory(const char *detail)
 	getrlimit(RLIMIT_AS, &most);
 	if (most.rlim_cur != RLIM_INFINITY)
 		snprintf(limit, sizeof limit, " (%llu MiB)", (unsigned long long)most.rlim_cur >> 20);
-	lastwords("it needs more memory than a runner may have%s%s%.200s", limit, detail ? ": " : "", detail ? detail : "");
+	lastwords("it needs more memory than %s may have%s%s%s%s%.200s", name, limit, doing ? " " : "", doing ? doing : "",
+		detail ? ": " : "", detail ? detail : "");
 }
 
 static void on_abort(int sig)
@@ -61,16 +65,48 @@ static void on_abort(int sig)
 	void *p = mmap(NULL, SCARCE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
 	(void)sig;
-	if (p == MAP_FAILED)
+	if (p == MAP_FAILED) {
 		lastwords_memory(NULL);
-	else
-		munmap(p, SCARCE);
+		return;
+	}
+	munmap(p, SCARCE);
+	if (doing)
+		lastwords("it was ended by SIGABRT %s", doing);
+}
+
+/* Comes back to where it was, and dies of it there. */
+static void on_crash(int sig)
+{
+	lastwords("it was ended by SIG%s%s%s", sigabbrev_np(sig) ? sigabbrev_np(sig) : "?", doing ? " " : "", doing ? doing : "");
+}
+
+static void once(int sig, void (*handler)(int))
+{
+	/* abort() raises it again, a bad instruction runs again, and then it kills. */
+	struct sigaction act = { .sa_handler = handler, .sa_flags = (int)SA_RESETHAND };
+
+	sigaction(sig, &act, NULL);
 }
 
 void lastwords_on_abort(void)
 {
-	/* Once: abort() raises it again, and then it kills. */
-	struct sigaction act = { .sa_handler = on_abort, .sa_flags = (int)SA_RESETHAND };
+	once(SIGABRT, on_abort);
+}
 
-	sigaction(SIGABRT, &act, NULL);
+void lastwords_on_crash(void)
+{
+	once(SIGSEGV, on_crash);
+	once(SIGBUS, on_crash);
+	once(SIGFPE, on_crash);
+	once(SIGILL, on_crash);
+}
+
+void lastwords_doing(const char *what)
+{
+	doing = what;
+}
+
+void lastwords_name(const char *who)
+{
+	name = who;
 }

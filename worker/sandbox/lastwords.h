@@ -19,7 +19,18 @@ void lastwords(const char *fmt, ...) printf_like(1, 2);
 /* It ran out of memory: says so with the limit. `detail` may be NULL. */
 void lastwords_memory(const char *detail);
 
+/* What this thread is about, for the words of a crash: "while it ran the model 'yolov8n'". The text stays the caller's and has to
+ * stay; NULL: nothing. */
+void lastwords_doing(const char *what);
+
+/* Who runs out of memory: "a runner" unless it is said. Of static life. */
+void lastwords_name(const char *who);
+
 /* What GLib, libvips and C++ end with when they cannot allocate is SIGABRT: from now on it says so first. */
 void lastwords_on_abort(void);
+
+/* The same for a bad address, a division by zero, an instruction that is none: in other people's code, and lastwords_doing()
+ * says in whose. */
+void lastwords_on_crash(void);
 
 #endif

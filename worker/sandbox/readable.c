@@ -9,6 +9,7 @@
 static const char *const fixed[] = {
 	"/etc/fonts", "/etc/pango", "/usr/share/fonts", "/usr/local/share/fonts", "/usr/share/fontconfig", "/var/cache/fontconfig",
 	"/usr/lib", "/usr/lib64", "/usr/local/lib", "/lib", "/lib64", "/etc/ld.so.cache", "/dev/urandom", "/dev/null",
+	"/usr/share/tesseract-ocr", "/usr/share/tessdata", "/usr/local/share/tessdata",
 };
 static const char *const at_home[] = { ".fonts", ".fontconfig", ".fonts.conf", ".fonts.conf.d", ".local/share/fonts",
 	".config/fontconfig", ".cache/fontconfig", ".config/pango" };
@@ -18,17 +19,24 @@ static const char *const harmless[] = {
 	"/dev/random", "/dev/tty",
 };
 
-static char extra[countof(at_home) + 1][PATH_BYTES];   /* "": not known */
+/* Settings that name a folder of data. */
+static const char *const named[] = { "PIXELFLEET_MODELS_DIR", "TESSDATA_PREFIX" };
+
+static char extra[countof(at_home) + countof(named)][PATH_BYTES];      /* "": not known */
 
 void readable_init(void)
 {
-	const char *home = getenv("HOME"), *models = getenv("PIXELFLEET_MODELS_DIR");
+	const char *home = getenv("HOME");
 
 	memset(extra, 0, sizeof extra);
 	for (size_t i = 0; home && *home == '/' && home[1] && i < countof(at_home); i++)
 		snprintf(extra[i], sizeof extra[i], "%s/%s", home, at_home[i]);
-	if (models && *models == '/' && models[1] && strlen(models) < PATH_BYTES)
-		snprintf(extra[countof(at_home)], sizeof extra[0], "%s", models);
+	for (size_t i = 0; i < countof(named); i++) {
+		const char *folder = getenv(named[i]);
+
+		if (folder && *folder == '/' && folder[1] && strlen(folder) < PATH_BYTES)
+			snprintf(extra[countof(at_home) + i], sizeof extra[0], "%s", folder);
+	}
 }
 
 const char *readable_at(size_t i)

@@ -7,7 +7,7 @@
 
 #include "base.h"
 
-/* Once, before the sandbox closes: reads HOME and PIXELFLEET_MODELS_DIR. */
+/* Once, before the sandbox closes: reads HOME, PIXELFLEET_MODELS_DIR and TESSDATA_PREFIX. */
 void readable_init(void);
 
 const char *readable_at(size_t i);                      /* NULL: after the last. They need not exist */

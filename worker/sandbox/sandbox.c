@@ -42,8 +42,7 @@ static int no_core_dump(const struct sandbox *s)
 
 static int few_files(const struct sandbox *s)
 {
-	(void)s;
-	return limit(RLIMIT_NOFILE, MOST_FILES);
+	return limit(RLIMIT_NOFILE, s->files ? s->files : MOST_FILES);
 }
 
 static int bounded_memory(const struct sandbox *s)
@@ -72,8 +71,7 @@ static int die_with_parent(const struct sandbox *s)
 
 static int few_paths(const struct sandbox *s)
 {
-	(void)s;
-	return landlock_enter();
+	return landlock_enter(s->gpu);
 }
 
 static const struct {
@@ -97,10 +95,10 @@ int sandbox_enter(const struct sandbox *s, struct sandbox_state *ret, struct err
 	lastwords_on_abort();
 	for (size_t i = 0; i < countof(restrictions); i++)
 		if (restrictions[i].apply(s) < 0)
-			return err_set(err, ERR_RETRY, "the runner cannot be restricted (%s): %s", restrictions[i].name,
+			return err_set(err, ERR_RETRY, "the process cannot be restricted (%s): %s", restrictions[i].name,
 				strerror(errno));
-	if (syscalls_restrict(landlock > 0, err) < 0)
-		return err_wrap(err, "the runner cannot be restricted");
-	*ret = (struct sandbox_state){ .landlock = landlock, .seccomp = true };
+	if (!s->gpu && syscalls_restrict(landlock > 0 || s->opens_files, err) < 0)
+		return err_wrap(err, "the process cannot be restricted");
+	*ret = (struct sandbox_state){ .landlock = landlock, .seccomp = !s->gpu };
 	return 0;
 }

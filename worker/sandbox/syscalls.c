@@ -83,14 +83,14 @@ static int add_quiet(scmp_filter_ctx ctx)
 }
 
 /* The handler's own: the secret is in the sixth argument, which none of these has. */
-static int add_secret(scmp_filter_ctx ctx, uint64_t secret, bool has_landlock)
+static int add_secret(scmp_filter_ctx ctx, uint64_t secret, bool may_open)
 {
 	const struct scmp_arg_cmp knows = SCMP_A5(SCMP_CMP_EQ, secret, 0);
 	int rc = 0;
 
 	for (size_t i = 0; i < countof(looks) && rc == 0; i++)
 		rc = RULE(ctx, looks[i], knows);
-	if (rc == 0 && has_landlock)
+	if (rc == 0 && may_open)
 		rc = RULE(ctx, SCMP_SYS(openat), knows, SCMP_A2(SCMP_CMP_MASKED_EQ, WRITING, O_RDONLY));
 	return rc;
 }
@@ -140,7 +140,7 @@ static int add_for_builds(scmp_filter_ctx ctx)
 	return rc;
 }
 
-static int fill(scmp_filter_ctx ctx, uint64_t secret, bool has_landlock)
+static int fill(scmp_filter_ctx ctx, uint64_t secret, bool may_open)
 {
 	int rc = seccomp_attr_set(ctx, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS);
 
@@ -153,11 +153,11 @@ static int fill(scmp_filter_ctx ctx, uint64_t secret, bool has_landlock)
 	if (rc == 0)
 		rc = add_quiet(ctx);
 	if (rc == 0)
-		rc = add_secret(ctx, secret, has_landlock);
+		rc = add_secret(ctx, secret, may_open);
 	return rc ? rc : add_conditional(ctx);
 }
 
-int syscalls_restrict(bool has_landlock, struct err *err)
+int syscalls_restrict(bool may_open, struct err *err)
 {
 	scmp_filter_ctx ctx = seccomp_init(SCMP_ACT_TRAP);
 	uint64_t secret;
@@ -167,9 +167,9 @@ int syscalls_restrict(bool has_landlock, struct err *err)
 	if (getrandom(&secret, sizeof secret, 0) != (ssize_t)sizeof secret)
 		secret = 0;
 	if (ctx)
-		rc = fill(ctx, secret, has_landlock);
+		rc = fill(ctx, secret, may_open);
 	if (rc == 0) {
-		refused_begin(secret, has_landlock);
+		refused_begin(secret, may_open);
 		rc = seccomp_load(ctx);
 	}
 	seccomp_release(ctx);

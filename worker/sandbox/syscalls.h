@@ -8,8 +8,8 @@
  *
  * Opening for reading: with Landlock the handler repeats the call with a secret in an argument that the kernel does
  * not look at, which the filter lets pass; code that has taken the process over may find the secret, and is still
- * held by Landlock. Without Landlock nothing opens a file, whatever it knows. (What can be learnt with the
- * secret then is which files exist.) ORC compiles loops into a file that it maps twice; it gets memory instead.
+ * held by Landlock. Without Landlock a runner opens no file, whatever it knows (may_open is false; what can be learnt with
+ * the secret then is which files exist). ORC compiles loops into a file that it maps twice; it gets memory instead.
  *
  * Not bounded here: threads (by the address space, and TasksMax of the unit; RLIMIT_NPROC counts all processes of
  * the user, so it would bound the fleet).
@@ -20,7 +20,7 @@
 #include "err.h"
 
 /* After readable_init(). All threads of the process are held from now on. -1, ERR_RETRY: the kernel refuses filters. */
-int syscalls_restrict(bool has_landlock, struct err *err) must_use;
+int syscalls_restrict(bool may_open, struct err *err) must_use;
 
 /* For tests: a refused call gives EPERM instead of killing. Nothing becomes allowed. */
 void syscalls_spare(bool spare);

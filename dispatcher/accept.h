@@ -1,0 +1,27 @@
+/*
+ * accept.h - what intake has taken becomes a job, or a letter to people: each once, however often it is tried.
+ */
+#ifndef ACCEPT_H
+#define ACCEPT_H
+
+#include "dispatcher.h"
+#include "origin.h"
+#include "pg.h"
+#include "redis.h"
+
+/* OP_ACCEPT, or OP_REFUSE with the problems; NULL: a message that asks for nothing. `from` is NULL for submissions of
+ * pixelfleet:jobs. -1: the database did not answer. */
+int accept_read(struct dispatcher *d, struct pg *pg, const struct origin *from, const char *id, const char *text, size_t len,
+	struct op **ret, struct err *err) must_use;
+
+/* Through the ledger, and out of the hash `taken`. On -1 the same call is made again; all of it is idempotent. */
+int accept_settle(struct dispatcher *d, struct redis *redis, const char *taken, struct op **ops, size_t n, struct err *err) must_use;
+
+/* An entry of the hash that no dispatcher wrote: it is refused under an id of its own, lest it be tried for ever. */
+int accept_foreign(struct dispatcher *d, struct redis *redis, const char *taken, const redisReply *field, const redisReply *value,
+	struct err *err) must_use;
+
+/* Out of the hash, as there is nothing to do. */
+int accept_forget(struct redis *redis, const char *taken, const char *id, struct err *err) must_use;
+
+#endif
