@@ -32,15 +32,16 @@ void api_tools(struct request *req)
 
 void api_queues(struct request *req)
 {
-	scoped(json_decref_p) json_t *list = NULL;
+	scoped(json_decref_p) json_t *list = NULL, *lists = NULL;
 	json_t *breakers;
 	struct err err;
 
 	if (fleet_queues(request_redis(req), request_pg(req), &list, &err) < 0 ||
+	    fleet_lists(request_redis(req), req->d->origins, &lists, &err) < 0 ||
 	    outage_describe(req->d, request_pg(req), list, &breakers, &err) < 0)
 		answer_err(req, 503, &err);
 	else
-		answer_json(req, 200, json_pack("{s:O, s:o}", "queues", list, "breakers", breakers));
+		answer_json(req, 200, json_pack("{s:O, s:o, s:O}", "queues", list, "breakers", breakers, "lists", lists));
 }
 
 void api_workers(struct request *req)

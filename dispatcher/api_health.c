@@ -125,6 +125,22 @@ static void print_queues(struct buf *to, const json_t *queues)
 	}
 }
 
+static void print_lists(struct buf *to, const json_t *lists)
+{
+	static const char *const lengths[][2] = { { "list", "waiting" }, { "dead_letters", "dead" } };
+	const json_t *o;
+	size_t i;
+
+	buf_puts(to, "# HELP pixelfleet_list_depth messages in the lists of the photo and text queues and of their dead letters\n"
+		"# TYPE pixelfleet_list_depth gauge\n");
+	json_array_foreach(lists, i, o)
+		for (size_t k = 0; k < countof(lengths); k++) {
+			buf_puts(to, "pixelfleet_list_depth{list=\"");
+			label(to, json_string_value(json_object_get(o, lengths[k][0])));
+			buf_printf(to, "\"} %lld\n", (long long)json_integer_value(json_object_get(o, lengths[k][1])));
+		}
+}
+
 /* 0: closed, but there were faults lately. */
 static void print_breakers(const struct dispatcher *d, struct buf *to)
 {
@@ -147,7 +163,7 @@ static void gauge(struct buf *to, const char *name, const char *help, double val
 
 static void print_fleet(struct request *req, struct buf *to)
 {
-	scoped(json_decref_p) json_t *queues = NULL, *workers = NULL;
+	scoped(json_decref_p) json_t *queues = NULL, *workers = NULL, *lists = NULL;
 	scoped(freeReplyObject_p) redisReply *intake = NULL;
 	scoped(PQclear_p) PGresult *r = NULL;
 	struct redis *redis = request_redis(req);
@@ -165,6 +181,8 @@ static void print_fleet(struct request *req, struct buf *to)
 		gauge(to, "pixelfleet_jobs_open", "jobs that have not ended", (double)pg_int(r, 0, 0));
 	if (redis_up && pg_up && fleet_queues(redis, request_pg(req), &queues, &err) == 0)
 		print_queues(to, queues);
+	if (redis_up && fleet_lists(redis, req->d->origins, &lists, &err) == 0)
+		print_lists(to, lists);
 }
 
 void api_metrics(struct request *req)

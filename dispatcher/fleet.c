@@ -243,3 +243,34 @@ int fleet_queues(struct redis *redis, struct pg *pg, json_t **ret, struct err *e
 	*ret = steal(&list);
 	return 0;
 }
+
+/* Whatever people keep at such a key: what is no list has no length. */
+static int read_length(struct redis *redis, json_t *o, const char *member, struct err *err)
+{
+	scoped(freeReplyObject_p) redisReply *len = NULL;
+
+	if (redis_reply(redis, &len, err) < 0 && err->kind == ERR_RETRY)
+		return redis_close(redis), -1;
+	json_object_set_new(o, member, json_integer(len ? len->integer : 0));
+	return 0;
+}
+
+int fleet_lists(struct redis *redis, const struct origins *origins, json_t **ret, struct err *err)
+{
+	scoped(json_decref_p) json_t *list = json_array();
+	size_t n;
+	const struct origin *all = origins_all(origins, &n);
+
+	for (size_t i = 0; i < n; i++)
+		if (redis_append(redis, err, "LLEN %s", all[i].list) < 0 || redis_append(redis, err, "LLEN %s", all[i].dlq) < 0)
+			return redis_close(redis), -1;
+	for (size_t i = 0; i < n; i++) {
+		json_t *o = json_pack("{s:s, s:s}", "list", all[i].list, "dead_letters", all[i].dlq);
+
+		json_array_append_new(list, o);
+		if (read_length(redis, o, "waiting", err) < 0 || read_length(redis, o, "dead", err) < 0)
+			return -1;
+	}
+	*ret = steal(&list);
+	return 0;
+}

@@ -4,6 +4,7 @@
 #ifndef FLEET_H
 #define FLEET_H
 
+#include "origin.h"
 #include "pg.h"
 #include "redis.h"
 
@@ -29,5 +30,8 @@ double fleet_age_s(const char *entry, size_t len, int64_t now_us);
 
 /* RFC 3339 in UTC ("2026-01-02T03:04:05.678901Z"), to microseconds since 1970. */
 int fleet_time_parse(const char *text, int64_t *ret_us) must_use;
+
+/* The lists that messages come from, and their dead letters: [{"list","waiting","dead_letters","dead"}]. */
+int fleet_lists(struct redis *redis, const struct origins *origins, json_t **ret, struct err *err) must_use;
 
 #endif

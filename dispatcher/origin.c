@@ -254,8 +254,6 @@ struct origins *origins_new(const struct conf *conf, struct err *err)
 	struct origins *o = xcalloc(1, sizeof *o);
 
 	o->conf = conf;
-	if (!tool_find("clip_embed") || !tool_find("text_embed") || !tool_find("caption"))
-		return o;       /* GATE */
 	if (clip_models_read(conf, &o->models, err) < 0 || make_pipelines(o, err) < 0) {
 		origins_free(o);
 		return NULL;

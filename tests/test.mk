@@ -8,6 +8,7 @@
 # make test-systemd  the units on a real systemd in a container: scaling, a reboot, watchdogs, under 5,000 jobs (as root)
 # make test-tokens   the tokenizers on 3,000 lines of many languages beside Hugging Face's (npm; fetches that and the vocabularies)
 # make test-triton   the backend "triton" against a real Triton, which is installed into build/triton from PyPI (x86-64)
+# make test-models   a network of ViT-B/32's size beside onnxruntime-node, and a bare loop of ONNX Runtime
 # make check-style   lint, and every header compiles alone
 
 # Most of an integration test is waiting: LANES files of them at a time, each lane with its own Redis and PostgreSQL.
@@ -39,7 +40,7 @@ run-unit: $(B)/unit
 	$(Q)env $(SAN_ENV) $(B)/unit $(if $(K),-k '$(K)')
 run-threads: $(B)/unit
 	$(Q)env $(SAN_ENV) $(SETARCH) $(B)/unit -k '^threads_'
-run-integration: all
+run-integration: all $(B)/tokenize
 	$(Q)env $(SAN_ENV) PIXELFLEET_BUILD=$(B) \
 		PIXELFLEET_FAULTS_BUILD=$(if $(filter rel,$(MODE)),build/faults,$(B)) \
 		$(PYTEST) $(if $(K),-k '$(K)') $(PYTEST_ARGS) tests/integration
@@ -68,11 +69,11 @@ run-replay: $(FUZZ:%=$(B)/fuzz_%)
 run-fuzz: $(FUZZ:%=$(B)/fuzz_%)
 	$(Q)env $(SAN_ENV) tests/fuzz/run.sh $(B) $(FUZZ_S) $(if $(K),$(foreach t,$(FUZZ),$(if $(findstring $(K),$(t)),$(t))),$(FUZZ))
 
-$(B)/tests/fuzz/%.o: cppflags += -Iworker/infer -Idispatcher/cli
+$(B)/tests/fuzz/%.o: cppflags += -Iworker/runner -Iworker/infer -Idispatcher/cli
 $(B)/all.a: $(WORKER) $(RUNNER) $(INFER) $(SANDBOX) $(DISPATCH) $(CLI) $(SHARED)
 	$(call say,AR)
 	$(Q)rm -f $@ && ar rcsT $@ $^
-$(B)/fuzz_%: libs = $(call pkglibs,$(dispatcher_pkgs))
+$(B)/fuzz_%: libs = $(call pkglibs,$(dispatcher_pkgs) glib-2.0)
 $(B)/fuzz_%: $(B)/tests/fuzz/fuzz_%.o $(B)/tests/fuzz/fuzz.o $(if $(filter fuzz,$(MODE)),,$(B)/tests/fuzz/replay.o) $(B)/all.a
 	$(call say,LINK)
 	$(Q)$(CC) $(cflags) $(if $(filter fuzz,$(MODE)),-fsanitize=fuzzer) $(LDFLAGS.$(MODE)) $(LDFLAGS) -Wl,--as-needed \
@@ -115,8 +116,24 @@ $(B)/plain_loop: $(B)/tests/bench/plain_loop.o
 	$(call say,LINK)
 	$(Q)$(CC) $(cflags) $(LDFLAGS.$(MODE)) $(LDFLAGS) -o $@ $^ $(libs)
 
+# A network of ViT-B/32's size, exported by PyTorch, beside onnxruntime-node and a bare loop of ONNX Runtime.
+test-models:
+	$(Q)tests/setup.sh models
+	+$(Q)$(SUB) MODE=rel all build/rel/plain_infer
+	$(Q)mkdir -p build/models/node && cd build/models/node && { [ -d node_modules/onnxruntime-node ] || \
+		npm install --silent --ignore-scripts --no-audit --no-fund onnxruntime-node@1.24.3; }
+	$(Q)/usr/bin/python3 -B tests/models/vit.py
+
+$(B)/tests/bench/plain_infer.o: cppflags += -isystem $(ORT)/include
+$(B)/tests/bench/plain_infer.o: | $(ORT)/ready
+$(B)/plain_infer: libs = -ldl -pthread
+$(B)/plain_infer: $(B)/tests/bench/plain_infer.o
+	$(call say,LINK)
+	$(Q)$(CC) $(cflags) $(LDFLAGS.$(MODE)) $(LDFLAGS) -o $@ $^ $(libs)
+
 # The tokenizers beside those of others, on 3,000 lines; what is compared with comes from the registries.
-test-tokens: setup
+test-tokens:
+	$(Q)tests/setup.sh tokens
 	+$(Q)$(SUB) MODE=rel run-tokens
 run-tokens: $(B)/tokenize
 	$(Q)/usr/bin/python3 -B tests/tokens/tokens.py $(B)/tokenize build/tokens
@@ -159,4 +176,4 @@ demo:
 	$(Q)tests/demo/demo.sh
 
 .PHONY: setup test replay fuzz run-replay run-fuzz unit threads integration run-unit run-threads run-integration coverage lint headers \
-	test-faults run-test-faults check-style bench recovery soak demo test-systemd run-systemd test-triton run-triton test-tokens run-tokens
+	test-faults run-test-faults check-style bench recovery soak test-models demo test-systemd run-systemd test-triton run-triton test-tokens run-tokens

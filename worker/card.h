@@ -9,7 +9,7 @@
  *	 "inputs":{"pixel_values":{"datatype":"FP32","shape":[-1,3,224,224]}}, "outputs":{...},   compared with the file
  *	 "max_batch":16,                                        1: never run together with others
  *	 "size":[width,height],                                 of the picture it takes, where the model leaves that free
- *	 "preprocess":{"resize":"crop|squash|letterbox|top_left","kernel":"cubic|linear","antialias":true,"mean":[3],"std":[3],
+ *	 "preprocess":{"resize":"crop|squash|letterbox|top_left","edge":256,"kernel":"cubic|linear","antialias":true,"mean":[3],"std":[3],
  *	               "scale":255,"pad":114,"order":"rgb|bgr"},
  *	 "labels":["person",...] | "labels_file":"labels.txt",  class 0 first; one a line
  *	 "tokenizer":{"type":"clip|wordpiece","vocab","merges","length","lowercase","start","end","pad"},

@@ -77,6 +77,7 @@ static const struct rule part[] = {
 };
 static const struct rule preprocess[] = {
 	{ .name = "resize", .type = ONE_OF, .words = "crop squash letterbox top_left" },
+	{ .name = "edge", .type = WHOLE, .least = 1, .most = 8192 },
 	{ .name = "kernel", .type = ONE_OF, .words = "cubic linear" },
 	{ .name = "antialias", .type = FLAG },
 	{ .name = "mean", .type = NUMBERS, .least = -1000, .most = 1000 },

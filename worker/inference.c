@@ -400,6 +400,7 @@ static int ask(struct inference_seat *s, struct inference_call *call, json_t *qu
 {
 	scoped(json_decref_p) json_t *answer = NULL;
 	scoped(close_p) int came = -1;
+	scoped(free_p) char *quoted = NULL;
 	const json_t *why;
 	enum err_kind kind;
 
@@ -415,8 +416,12 @@ static int ask(struct inference_seat *s, struct inference_call *call, json_t *qu
 	}
 	if (err_kind_parse(text_of(why, "kind"), &kind) < 0 || kind == ERR_CANCEL)
 		kind = ERR_RETRY;
-	return err_set(err, kind, "model '%.260s': %s", call->card->name, *text_of(why, "message") ? text_of(why, "message") :
+	err_set(err, kind, "%s", *text_of(why, "message") ? text_of(why, "message") :
 		"the inference process gave an answer that is not understood");
+	quoted = xasprintf("'%s'", call->card->name);
+	if (strstr(err->msg, quoted))   /* it says itself which */
+		return -1;
+	return err_wrap(err, "model '%.260s'", call->card->name);
 }
 
 int inference_describe(struct inference_seat *s, struct inference_call *call, json_t **ret, struct err *err)

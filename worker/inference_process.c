@@ -60,7 +60,7 @@ static const char *text_of(const json_t *o, const char *name)
 static void note_up(struct child *c, const json_t *state)
 {
 	struct inference_process *p = c->arg;
-	const char *note = text_of(state, "note");
+	const char *note = p->life ? "" : text_of(state, "note");       /* why there is no CUDA is said once */
 	scoped_lock(&p->lock);
 
 	snprintf(p->device, sizeof p->device, "%s", text_of(state, "device"));

@@ -14,7 +14,8 @@ void pulse_start(struct worker *w);
 void pulse_join(struct worker *w);      /* `is_leaving` is set; takes the worker off the books */
 
 /* The heartbeat: {"worker","host","pid","version","started_at","slots":{"image":2},"state":"running|draining",
- * "running":[{"job","ordinal","step","tool","attempt","since"}],"done","failed","claiming"} */
+ * "running":[{"job","ordinal","step","tool","attempt","since"}],"memory":{...},"done","failed","claiming"}; where the process runs
+ * that runs models, also "device":"cpu","models":["clip/image"] */
 void pulse_write(struct worker *w, struct buf *to);
 
 /* Every claimer and the reporter were alive lately, and no step is long over its time.

@@ -58,6 +58,29 @@ static void print_outages(struct cli *c, const json_t *queues)
 	cli_table_print(&t, c->out, &c->look);
 }
 
+/* Of the photo and text queues: people's own lists. */
+static void print_lists(struct cli *c, const json_t *lists)
+{
+	scoped(cli_table_done) struct cli_table t = { 0 };
+	const json_t *o;
+	size_t i;
+
+	if (!json_array_size(lists))
+		return;
+	cli_column(&t, "MESSAGES OF", false);
+	cli_column(&t, "WAITING", true);
+	cli_column(&t, "DEAD LETTERS IN", false);
+	cli_column(&t, "DEAD", true);
+	json_array_foreach(lists, i, o) {
+		cli_cell(&t, CLI_PLAIN, "%s", cli_str(o, "list"));
+		cli_cell(&t, CLI_PLAIN, "%" JSON_INTEGER_FORMAT, cli_int(o, "waiting"));
+		cli_cell(&t, CLI_PLAIN, "%s", cli_str(o, "dead_letters"));
+		cli_cell(&t, cli_int(o, "dead") ? CLI_RED : CLI_PLAIN, "%" JSON_INTEGER_FORMAT, cli_int(o, "dead"));
+	}
+	fputs("\n", c->out);
+	cli_table_print(&t, c->out, &c->look);
+}
+
 int cmd_queues(struct cli *c, struct err *err)
 {
 	scoped(json_decref_p) json_t *answer = NULL;
@@ -81,6 +104,7 @@ int cmd_queues(struct cli *c, struct err *err)
 	json_array_foreach(json_object_get(answer, "queues"), i, q)
 		add_row(&t, q);
 	cli_table_print(&t, c->out, &c->look);
+	print_lists(c, json_object_get(answer, "lists"));
 	print_outages(c, json_object_get(answer, "queues"));
 	return CLI_OK;
 }

@@ -26,7 +26,7 @@ def pytest_configure(config):
 
 @pytest.fixture(scope="session")
 def services():
-    for name in ("pixelfleet-dispatcher", "pixelfleet-worker", "pixelfleet-runner", "pixelfleet"):
+    for name in ("pixelfleet-dispatcher", "pixelfleet-worker", "pixelfleet-runner", "pixelfleet-infer", "pixelfleet"):
         assert os.access(built(name), os.X_OK), f"{built(name)} is not built: run make integration"
     with Services() as both:
         yield both

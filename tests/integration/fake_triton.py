@@ -13,20 +13,27 @@ import http.server
 import json
 import math
 import socket
+import struct
 import sys
 import threading
 import time
 
-SIZES = {"FP32": 4, "FP64": 8, "INT64": 8, "INT32": 4, "UINT8": 1}
-CODES = {"FP32": "f", "FP64": "d", "INT64": "q", "INT32": "i", "UINT8": "B"}
+SIZES = {"FP16": 2, "FP32": 4, "FP64": 8, "INT64": 8, "INT32": 4, "UINT8": 1}
+CODES = {"FP16": "H", "FP32": "f", "FP64": "d", "INT64": "q", "INT32": "i", "UINT8": "B"}
 MODES = ("ok", "refuse", "hang", "503", "500", "garbage")
 
 
 class Model:
-    """`answer` gets {input name: array} and returns one array for each output; `binary` False: only JSON comes out."""
+    """`answer` gets {input name: array} and returns one array for each output (halves: as their 16 bits); `binary` False:
+    only JSON comes out; `labels`: of the classes of every output."""
 
-    def __init__(self, inputs, outputs, answer, binary=True):
-        self.inputs, self.outputs, self.answer, self.binary = inputs, outputs, answer, binary
+    def __init__(self, inputs, outputs, answer, binary=True, labels=()):
+        self.inputs, self.outputs, self.answer, self.binary, self.labels = inputs, outputs, answer, binary, labels
+
+    def classes(self, values, most):
+        """The classification extension: "score:index:label" of the best."""
+        best = sorted(range(len(values)), key=lambda i: -values[i])[:most]
+        return [f"{values[i]:f}:{i}{':' + self.labels[i] if self.labels else ''}".encode() for i in best]
 
     def describe(self, name):
         def tensors(list_):
@@ -49,6 +56,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         super().setup()
         self.connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.server.fake.connections.add(self.connection)
+        self.server.fake.accepted += 1
 
     def finish(self):
         self.server.fake.connections.discard(self.connection)
@@ -136,14 +144,18 @@ class Handler(http.server.BaseHTTPRequestHandler):
         return request, given
 
     def write_tensors(self, model, name, request, answers):
-        asked = {out["name"] for out in request.get("outputs", [])}
+        asked = {out["name"]: out["parameters"] for out in request.get("outputs", [])}
         outputs, blobs = [], []
         for (out, kind, shape), values in zip(model.outputs, answers):
             if asked and out not in asked:
                 continue
             shape = [1 if s == -1 else s for s in shape]
             tensor = {"name": out, "datatype": kind, "shape": shape}
-            if model.binary:
+            if "classification" in asked.get(out, {}):
+                lines = model.classes(values, asked[out]["classification"])
+                blobs.append(b"".join(struct.pack("<I", len(line)) + line for line in lines))
+                tensor.update(datatype="BYTES", shape=[1, len(lines)], parameters={"binary_data_size": len(blobs[-1])})
+            elif model.binary:
                 blobs.append(values.tobytes())
                 tensor["parameters"] = {"binary_data_size": len(blobs[-1])}
             else:
@@ -169,6 +181,7 @@ class FakeTriton:
     def __init__(self, port=0):
         self.models, self.requests, self.paths = {}, [], []
         self.connections, self.lock = set(), threading.Condition()
+        self.accepted = 0       # connections, ever
         self.current, self.port, self.server = "refuse", port, None
         self.garbage = (200, b"garbage", [])
         self.changed_at = 0.0

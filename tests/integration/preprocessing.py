@@ -1,17 +1,22 @@
 """How the model families want their pictures, written with NumPy and Pillow from their published descriptions: what the
 fleet's own preprocessing is compared with. Nothing of the program's is used here."""
+import io
 import math
 
 import numpy
-from PIL import Image, ImageOps
+from PIL import Image, ImageCms, ImageOps
 
 CLIP_MEAN, CLIP_STD = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
 def upright(path):
-    """RGB as it is seen: EXIF's orientation, what is transparent over white."""
+    """sRGB as it is seen: EXIF's orientation, the file's colour profile, what is transparent over white."""
     image = ImageOps.exif_transpose(Image.open(path))
+    profile = image.info.get("icc_profile")
+    if profile and image.mode == "RGB":
+        image = ImageCms.profileToProfile(image, ImageCms.ImageCmsProfile(io.BytesIO(profile)), ImageCms.createProfile("sRGB"),
+                                          renderingIntent=1)    # relative colorimetric
     if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
         image = image.convert("RGBA")
         image = Image.alpha_composite(Image.new("RGBA", image.size, (255, 255, 255, 255)), image)

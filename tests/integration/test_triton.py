@@ -1,5 +1,6 @@
 """`detect` on a model server. The server is a FAKE (fake_triton.py): it speaks the protocol and
 answers with tensors that were put together here; no model runs."""
+import array
 import json
 import math
 import struct
@@ -123,6 +124,45 @@ def test_json_and_binary_answers_are_identical(served, fake):
     assert served.wait_end(job) == "succeeded", served.explain(job)
     assert data_of(served, job, "b")["items"] == data_of(served, job, "j")["items"]
     assert len(data_of(served, job, "b")["items"]) == 2
+
+
+def test_a_model_of_halves_gives_the_same_boxes(served, fake):
+    boxes = [(80, 80, 33.25, 20.5, 1, 0.9), (40, 90, 10, 10.125, 0, 0.3125)]
+    fake.models["floats"] = yolo_model(yolo_v8, boxes, 160, 3)
+    fake.models["halves"] = Model([("images", "FP16", [1, 3, 160, 160])], [("output0", "FP16", [-1, 7, 525])], None)
+    given = []
+
+    def answer(tensors):
+        given.append(tensors["images"])
+        values = yolo_v8(boxes, 160, 3)[0]
+        return [array.array("H", struct.pack(f"<{len(values)}e", *values))]
+
+    fake.models["halves"].answer = answer
+    job = served.submit([{"id": "src", "tool": "fetch"}, detect("floats", "f"), detect("halves", "h")], small(served.pictures, 1))
+    assert served.wait_end(job) == "succeeded", served.explain(job)
+    assert given[0][2 * 160 * 160] == struct.unpack("<H", struct.pack("<e", 99 / 255))[0], "the picture's blue, as a half"
+    floats, halves = (data_of(served, job, step)["items"] for step in "fh")
+    assert [(i["label"], i["box"]) for i in floats] == [(i["label"], i["box"]) for i in halves]
+    assert [i["score"] for i in floats] == pytest.approx([i["score"] for i in halves], abs=5e-4)
+
+
+def test_classify_takes_the_labels_that_the_server_has(served, fake):
+    fake.models["four"] = Model([("input", "FP32", [-1, 3, 64, 64])], [("logits", "FP32", [-1, 4])],
+                                lambda given: [array.array("f", (0, 3, 1, 2))], labels=("tench", "tabby cat", "a:b", "d"))
+    step = {"id": "what", "tool": "classify", "needs": ["src"], "params": {"backend": "triton", "model": "four", "top_k": 3}}
+    job = served.submit([{"id": "src", "tool": "fetch"}, step], small(served.pictures, 1))
+    assert served.wait_end(job) == "succeeded", served.explain(job)
+    assert data_of(served, job, "what")["items"] == [{"label": "tabby cat", "score": 0.643914}, {"label": "d", "score": 0.236883},
+                                                     {"label": "a:b", "score": 0.087144}]
+    assert fake.requests[-1]["outputs"] == [{"name": "logits", "parameters": {"binary_data": True, "classification": 4}}]
+
+
+def test_one_slot_asks_everything_on_one_connection(served, fake):
+    fake.models["yolov8n"] = yolo_model(yolo_v8, BOXES, 160)
+    job = served.submit([{"id": "src", "tool": "fetch"}, detect()], small(served.pictures, 20))
+    assert served.wait_end(job) == "succeeded", served.explain(job)
+    assert fake.count("/infer") == 20
+    assert fake.accepted == 1
 
 
 def test_labels_come_from_the_models_card(served, fake):

@@ -42,7 +42,7 @@ class Scene:
         stored = self.image if orientation == 1 else self.image.transpose(STORED[orientation])
         exif = Image.Exif()
         exif[0x0112] = orientation
-        path = folder / f"scene-{number}.{'png' if number % 3 == 0 else 'jpg'}"
+        path = folder / f"{'-'.join(names)}-{number}.{'png' if number % 3 == 0 else 'jpg'}"
         stored.save(path, exif=exif, **({} if path.suffix == ".png" else {"quality": 97, "subsampling": 0}))
         self.path = str(path)
         self.upright = preprocessing.upright(path)

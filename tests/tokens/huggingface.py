@@ -111,6 +111,6 @@ def theirs(folder, kind, lines):
 
 
 def ours(program, directory, lines):
-    """The answers, and how long the tokenizer took to load, in milliseconds."""
+    """The answers, and how long the processor was busy loading the tokenizer, in milliseconds."""
     first, *answers = run([str(program), str(directory)], input="".join(f"{line}\n" for line in lines)).splitlines()
-    return [json.loads(answer) for answer in answers], json.loads(first)["load_us"] / 1000
+    return [json.loads(answer) for answer in answers], json.loads(first)["load_ms"]

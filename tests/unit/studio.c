@@ -171,6 +171,15 @@ static int catch_done(struct runner_ctx *ctx, int fd, const struct output *out, 
 	return 0;
 }
 
+static int catch_memory(struct runner_ctx *ctx, size_t bytes, const char *what, struct err *err)
+{
+	struct shot *s = (struct shot *)ctx;
+
+	(void)what, (void)err;
+	s->asked_memory = max_of(s->asked_memory, bytes);
+	return 0;
+}
+
 void studio_run(struct shot *s, const char *tool, const char *params, int fd, const char *origin)
 {
 	json_t *given = json_loads(params, 0, NULL);
@@ -184,7 +193,7 @@ void studio_run(struct shot *s, const char *tool, const char *params, int fd, co
 
 	studio_start();
 	assert_non_null(given);
-	s->ctx = (struct runner_ctx){ .open = catch_open, .done = catch_done, .ask = s->ask };
+	s->ctx = (struct runner_ctx){ .open = catch_open, .done = catch_done, .ask = s->ask, .memory = catch_memory };
 	s->result = runner_run(&job, &s->data, &s->err);
 	json_decref(given);
 	if (fd >= 0)

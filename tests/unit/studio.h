@@ -32,6 +32,7 @@ struct shot {
 	const json_t *items;    /* one more input, of data */
 	/* Answers the tool's questions for models; NULL: nobody does. See output.h. */
 	int (*ask)(struct runner_ctx *ctx, const json_t *question, int fd, json_t **ret, int *ret_fd, struct err *err);
+	size_t asked_memory;    /* out: the most that the tool asked for at once */
 };
 
 /* libvips as a runner has it; what follows does it by itself. */

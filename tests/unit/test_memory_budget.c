@@ -78,6 +78,28 @@ TEST(memory_that_is_not_kept_goes_to_who_waits)
 	close_all(&b, t, 2);
 }
 
+TEST(memory_that_is_held_shrinks_at_once_and_waits_its_turn_to_grow)
+{
+	struct memory_budget b;
+	struct memory_turn t[3];
+
+	memory_budget_init(&b, 100 * MIB, 90 * MIB);
+	open_turns(t, 3);
+	assert_int_equal(memory_take(&b, &t[0], 60 * MIB), MEMORY_GRANTED);
+	assert_int_equal(memory_take(&b, &t[1], 60 * MIB), MEMORY_WAITS);
+	assert_int_equal(memory_hold(&b, &t[0], 50 * MIB), MEMORY_GRANTED);     /* although somebody waits */
+	assert_int_equal(memory_look(&b, &t[1]), MEMORY_WAITS);
+	assert_int_equal(memory_hold(&b, &t[0], 40 * MIB), MEMORY_GRANTED);
+	assert_int_equal(memory_look(&b, &t[1]), MEMORY_GRANTED);
+	assert_int_equal(memory_hold(&b, &t[0], 41 * MIB), MEMORY_WAITS);       /* and holds nothing meanwhile */
+	assert_int_equal(memory_hold(&b, &t[2], 40 * MIB), MEMORY_WAITS);
+	memory_give(&b, &t[1]);
+	assert_int_equal(memory_look(&b, &t[0]), MEMORY_GRANTED);
+	assert_int_equal(memory_look(&b, &t[2]), MEMORY_GRANTED);
+	assert_int_equal(memory_hold(&b, &t[2], 91 * MIB), MEMORY_TOO_LARGE);
+	close_all(&b, t, 3);
+}
+
 TEST(memory_over_what_a_task_may_have_is_too_large_at_once)
 {
 	struct memory_budget b;

@@ -278,6 +278,46 @@ TEST(preprocess_plan_does_what_the_card_says)
 	model_done(&m);
 }
 
+/* 256 for 224: 342 would be 341.33, of which 59 are cut off on the left and 58 on the right; 16 above and below. */
+TEST(preprocess_crop_cuts_the_middle_out_of_a_longer_edge)
+{
+	scoped(fitted_done) struct fitted wide = fit(studio_photo(100, 75), "a.png", &preprocess_classify, 224, 224);
+	struct model m = described("[1,3,112,112]", "{}"), n = described("[1,3,112,112]", "{\"preprocess\":{\"edge\":120}}"),
+		small = described("[1,3,112,112]", "{\"preprocess\":{\"edge\":111}}");
+	struct preprocess how;
+	struct err err;
+
+	is_placed(&wide, -58, -16, 341, 256);
+	assert_int_equal(preprocess_plan(&m, "classify", &preprocess_classify, &how, &err), 0);
+	assert_int_equal(how.edge, 128);
+	assert_int_equal(preprocess_plan(&n, "classify", &preprocess_classify, &how, &err), 0);
+	assert_int_equal(how.edge, 120);
+	assert_int_equal(preprocess_plan(&small, "classify", &preprocess_classify, &how, &err), -1);
+	assert_non_null(strstr(err.msg, "/preprocess/edge: allowed is a whole number from 112"));
+	model_done(&m);
+	model_done(&n);
+	model_done(&small);
+}
+
+TEST(preprocess_gives_bytes_to_a_model_that_takes_bytes)
+{
+	struct model m = described("[1,3,64,64]", "{}"), n = described("[1,3,64,64]", "{\"preprocess\":{\"scale\":2}}");
+	struct model *both[] = { &m, &n };
+
+	for (size_t i = 0; i < countof(both); i++) {
+		scoped(fitted_done) struct fitted f = { 0 };
+		struct preprocess how;
+		struct err err;
+
+		memcpy(both[i]->in[0].datatype, "UINT8", 6);
+		assert_int_equal(preprocess_plan(both[i], "detect", &preprocess_clip, &how, &err), 0);
+		f = fit(studio_plain(64, 64, 10, 20, 255), "a.png", &how, 64, 64);
+		assert_string_equal(f.t.is.datatype, "FP32");
+		assert_true(((float *)f.t.bytes)[0] == (i ? 5 : 10) && ((float *)f.t.bytes)[3 * 4096 - 1] == (i ? 127.5f : 255));
+		model_done(both[i]);
+	}
+}
+
 TEST(preprocess_plan_names_what_does_not_fit)
 {
 	static const struct { const char *shape, *card, *says; } bad[] = {

@@ -105,6 +105,10 @@ TEST(scrfd_refuses_what_is_none_and_names_it)
 	assert_int_equal(scrfd_faces(outs, SIDE, SIDE, 0.5, &f, &n, &err), -1);
 	assert_non_null(strstr(err.msg, "no number"));
 	set_up();
+	values[7][3] = -1e30f;
+	assert_int_equal(scrfd_faces(outs, SIDE, SIDE, 0.5, &f, &n, &err), -1);
+	assert_non_null(strstr(err.msg, "no picture is so large"));
+	set_up();
 	values[0][3] = 4;
 	assert_int_equal(scrfd_faces(outs, SIDE, SIDE, 0.5, &f, &n, &err), -1);
 	assert_non_null(strstr(err.msg, "no probability"));

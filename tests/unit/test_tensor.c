@@ -37,13 +37,16 @@ static void becomes(const struct tensor *from, const char *datatype, const void 
 
 TEST(tensor_floats_become_every_type_rounded_and_cut_off)
 {
-	static const float v[] = { 0, 1, -1, 0.5f, 1.5f, 2.5f, -0.5f, 126.5f, 127.5f, 254.5f, 255.5f, 1e9f, -1e9f, 3e38f, -3e38f, NAN, INFINITY, -INFINITY };
+	static const float v[] = { 0, 1, -1, 0.5f, 1.5f, 2.5f, -0.5f, 126.5f, 127.5f, 254.5f, 255.5f, 1e9f, -1e9f, 3e38f, -3e38f, NAN,
+		INFINITY, -INFINITY };
 	static const uint8_t u8[] = { 0, 1, 0, 0, 2, 2, 0, 126, 128, 254, 255, 255, 0, 255, 0, 0, 255, 0 };
 	static const int8_t i8[] = { 0, 1, -1, 0, 2, 2, 0, 126, 127, 127, 127, 127, -128, 127, -128, 0, 127, -128 };
 	static const uint16_t u16[] = { 0, 1, 0, 0, 2, 2, 0, 126, 128, 254, 256, 65535, 0, 65535, 0, 0, 65535, 0 };
 	static const int16_t i16[] = { 0, 1, -1, 0, 2, 2, 0, 126, 128, 254, 256, 32767, -32768, 32767, -32768, 0, 32767, -32768 };
-	static const int32_t i32[] = { 0, 1, -1, 0, 2, 2, 0, 126, 128, 254, 256, 1000000000, -1000000000, INT32_MAX, INT32_MIN, 0, INT32_MAX, INT32_MIN };
-	static const int64_t i64[] = { 0, 1, -1, 0, 2, 2, 0, 126, 128, 254, 256, 1000000000, -1000000000, INT64_MAX, INT64_MIN, 0, INT64_MAX, INT64_MIN };
+	static const int32_t i32[] = { 0, 1, -1, 0, 2, 2, 0, 126, 128, 254, 256, 1000000000, -1000000000, INT32_MAX,
+		INT32_MIN, 0, INT32_MAX, INT32_MIN };
+	static const int64_t i64[] = { 0, 1, -1, 0, 2, 2, 0, 126, 128, 254, 256, 1000000000, -1000000000, INT64_MAX,
+		INT64_MIN, 0, INT64_MAX, INT64_MIN };
 	static const uint64_t u64[] = { 0, 1, 0, 0, 2, 2, 0, 126, 128, 254, 256, 1000000000, 0, UINT64_MAX, 0, 0, UINT64_MAX, 0 };
 	static const uint32_t u32[] = { 0, 1, 0, 0, 2, 2, 0, 126, 128, 254, 256, 1000000000, 0, UINT32_MAX, 0, 0, UINT32_MAX, 0 };
 	static const uint8_t bools[] = { 0, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 0, 1, 1 };

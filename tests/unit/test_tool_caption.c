@@ -240,6 +240,7 @@ TEST(caption_refuses_models_that_do_not_fit_and_says_what_would)
 		{ ENCODER, MODEL(IDS "," STATES "," TENSOR("odd", "FP32", "[-1,9]"), LOGITS, ""), "/decoder/names" },
 		{ ENCODER, MODEL(IDS, LOGITS, ""), "the decoder lacks an input; it takes 'input_ids' INT64 [-1,-1], caption gives" },
 		{ ENCODER, MODEL(STATES, LOGITS, ""), "the decoder lacks an input" },
+		{ ENCODER, MODEL(TENSOR("input_ids", "INT64", "[-1,1]") "," STATES, LOGITS, ""), "one token, without those before it" },
 		{ ENCODER, MODEL(IDS "," TENSOR("encoder_hidden_states", "FP32", "[-1,4,8]"), LOGITS, ""),
 			"the decoder takes 'encoder_hidden_states' FP32 [-1,4,8], the encoder gives 'last_hidden_state' FP32 [1,4,3]" },
 		{ ENCODER, MODEL(IDS "," STATES, TENSOR("a", "FP32", "[1,2]") "," TENSOR("b", "FP32", "[1,2]"), ""), "caption wants 'logits'" },

@@ -236,6 +236,7 @@ TEST(detect_draws_what_it_found_in_the_pictures_own_format)
 	p = VIPS_IMAGE_ADDR(drawn, 160, 100);
 	assert_int_equal(p[1], 0);
 	assert_int_equal(json_array_size(json_object_get(s.data, "items")), 2);
+	assert_true(s.asked_memory >= 320 * 180 * 3 + (12 << 20));
 	image_unref(drawn);
 	studio_done(&s);
 }

@@ -63,8 +63,8 @@ static int backend(struct runner_ctx *ctx, const json_t *question, int fd, json_
 #define OUT(name, n) "{\"name\":\"" name "\",\"datatype\":\"FP32\",\"shape\":[-1," n "]}"
 #define NINE OUT("448", "1") "," OUT("471", "1") "," OUT("494", "1") "," OUT("451", "4") "," OUT("474", "4") "," OUT("497", "4") "," \
 	OUT("454", "10") "," OUT("477", "10") "," OUT("500", "10")
-#define MODEL(in, out, card) "{\"model\":{\"inputs\":[{\"name\":\"input.1\",\"datatype\":\"FP32\",\"shape\":" in "}],\"outputs\":[" out "]}," \
-	"\"card\":" card ",\"device\":\"cpu\"}"
+#define MODEL(in, out, card) "{\"model\":{\"inputs\":[{\"name\":\"input.1\",\"datatype\":\"FP32\",\"shape\":" in "}]," \
+	"\"outputs\":[" out "]},\"card\":" card ",\"device\":\"cpu\"}"
 #define DETECTOR MODEL("[1,3,-1,-1]", NINE, "{\"size\":[64,64]}")
 #define EMBEDDER(n) MODEL("[" n ",3,112,112]", OUT("683", "512"), "{}")
 
@@ -79,7 +79,9 @@ static void set_up(void)
 /* A face of size x size at left, top of the 64 x 64, its landmarks where the recogniser wants them, from an anchor of stride 8. */
 static void put(size_t anchor, float left, float top, float size, float score)
 {
-	static const float template[10] = { 38.2946f, 51.6963f, 73.5318f, 51.5014f, 56.0252f, 71.7366f, 41.5493f, 92.3655f, 70.7299f, 92.2041f };
+	static const float template[10] = {
+		38.2946f, 51.6963f, 73.5318f, 51.5014f, 56.0252f, 71.7366f, 41.5493f, 92.3655f, 70.7299f, 92.2041f,
+	};
 	float x = (float)(anchor / 2 % 8 * 8), y = (float)(anchor / 16 * 8);
 
 	found[0][anchor] = score;
@@ -178,7 +180,9 @@ TEST(faces_are_aligned_from_the_picture_and_embedded_in_one_batch)
 
 TEST(faces_are_embedded_one_by_one_where_the_batch_is_fixed_or_the_card_says_so)
 {
-	static const char *const models[] = { EMBEDDER("1"), MODEL("[-1,3,112,112]", OUT("683", "512"), "{\"parts\":{\"embed\":{\"max_batch\":1}}}") };
+	static const char *const models[] = {
+		EMBEDDER("1"), MODEL("[-1,3,112,112]", OUT("683", "512"), "{\"parts\":{\"embed\":{\"max_batch\":1}}}"),
+	};
 
 	for (size_t i = 0; i < countof(models); i++) {
 		struct shot s = { 0 };
@@ -246,6 +250,22 @@ TEST(faces_of_a_turned_picture_are_where_one_sees_them)
 	assert_float_equal(crops[0][56 * 112 + 56], ((float)pixel[0] - 127.5f) / 127.5f, 1e-5);
 	image_unref(upright);
 	studio_done(&s);
+}
+
+/* All of the picture when there are faces, and only then. */
+TEST(faces_ask_for_the_memory_of_the_picture_at_full_size)
+{
+	struct shot none = { 0 }, one = { 0 };
+
+	set_up();
+	none.ask = one.ask = backend;
+	studio_run(&none, "faces", "{}", studio_file(studio_plain(2000, 1000, 1, 2, 3), "a.jpg"), "jpeg");
+	put(36, 30, 2.5f, 28, 0.9f);
+	studio_run(&one, "faces", "{}", studio_file(studio_plain(2000, 1000, 1, 2, 3), "a.jpg"), "jpeg");
+	assert_int_equal(json_array_size(items_of(&one)), 1);
+	assert_true(none.asked_memory > 0 && one.asked_memory >= none.asked_memory + 5000000);
+	studio_done(&none);
+	studio_done(&one);
 }
 
 TEST(faces_with_models_that_do_not_fit_names_both_sides)

@@ -157,7 +157,9 @@ TEST(segment_lays_the_mask_over_the_picture_in_its_own_format)
 
 TEST(segment_colours_classes_and_leaves_the_background_alone)
 {
-	static const struct { const char *card; int background; } cases[] = { { MODEL("{}"), 100 }, { MODEL("{\"labels\":[\"wall\",\"sky\"]}"), 50 } };
+	static const struct { const char *card; int background; } cases[] = {
+		{ MODEL("{}"), 100 }, { MODEL("{\"labels\":[\"wall\",\"sky\"]}"), 50 },
+	};
 
 	for (size_t i = 0; i < countof(cases); i++) {
 		struct shot s = { 0 };
@@ -223,6 +225,25 @@ TEST(segment_with_a_model_that_does_not_fit_names_both_sides)
 			fail_msg("'%s' does not say '%s'", s.err.msg, bad[i].says);
 		studio_done(&s);
 	}
+}
+
+/* Four megapixels: as many bytes for the mask, and three times as many besides for the overlay. The decoder gives the model's
+ * picture at an eighth, which is next to nothing. */
+TEST(segment_asks_for_the_memory_of_its_mask_and_of_the_overlay)
+{
+	struct shot mask = { 0 }, both = { 0 };
+
+	shape = "[1,1,32,32]";
+	quarters(0, 1, 0, 0, 1);
+	mask.ask = both.ask = backend;
+	description = MODEL("{}");
+	studio_run(&mask, "segment", "{\"model\":\"m\"}", studio_file(studio_plain(2000, 2000, 1, 2, 3), "a.jpg"), "png");
+	studio_run(&both, "segment", "{\"model\":\"m\",\"overlay\":true}", studio_file(studio_plain(2000, 2000, 1, 2, 3), "a.jpg"), "png");
+	assert_int_equal(mask.asked_memory, 4000000 + (12 << 20));
+	assert_true(both.asked_memory >= mask.asked_memory + 12000000);
+	assert_int_equal(both.result, 0);
+	studio_done(&mask);
+	studio_done(&both);
 }
 
 TEST(segment_refuses_scores_that_are_no_numbers)

@@ -93,6 +93,7 @@ static void take_ready(struct crew *c, struct round_of *w, struct request *r)
 	if (w->work == WORK_RUN) {
 		gather(c, w);
 		w->run = c->o.engine->begin(c->o.engine);
+		r->model->runs++;
 	}
 	r->model->running++;
 	shelf_used(&c->shelf, r->model);
@@ -152,8 +153,6 @@ static void leave(struct crew *c, struct round_of *w)
 	c->active--;
 	if (w->work != WORK_TIDY)
 		w->model->running--;
-	if (w->work == WORK_RUN)
-		w->model->runs++;
 	shelf_tidy(&c->shelf, &w->removed);
 	if (c->queue)
 		pthread_cond_broadcast(&c->wake);

@@ -140,7 +140,7 @@ int bpe_read_merges(struct bpe *b, const char *path, struct err *err)
 
 	if (vocabulary_read_file(path, &text, err) < 0)
 		return -1;
-	at = text.text;
+	at = text.text ? text.text : "";
 	end = at + text.len;
 	for (size_t line = 1; at < end; line++, at = stop + 1) {
 		const char *newline = memchr(at, '\n', (size_t)(end - at));

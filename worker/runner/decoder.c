@@ -1,7 +1,7 @@
 #include "decoder.h"
 
 #include "params.h"
-#include "signature.h"
+#include "model_tensors.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -30,14 +30,14 @@ static int find_named(struct decoder *d, const struct role *r, struct err *err)
 	char is[600];
 
 	if (name) {
-		*r->to = signature_input(&d->model, name);
+		*r->to = model_input(&d->model, name);
 		if (!*r->to)
 			return err_set(err, ERR_REJECT, "its model.json: /decoder/names/%s: '%.60s' is none of its inputs, which are %s", r->member,
-				name, signature_text(d->model.in, d->model.nin, is, sizeof is));
+				name, model_tensors_text(d->model.in, d->model.nin, is, sizeof is));
 		return 0;
 	}
 	for (size_t i = 0; i < countof(r->usual) && r->usual[i] && !*r->to; i++)
-		*r->to = signature_input(&d->model, r->usual[i]);
+		*r->to = model_input(&d->model, r->usual[i]);
 	return 0;
 }
 
@@ -71,7 +71,7 @@ static int refuse(const struct decoder *d, const char *why, struct err *err)
 	char is[600];
 
 	return err_set(err, ERR_REJECT, "%s; it takes %s, caption gives integers [N,T] (tokens), numbers [N,S,D] (what the encoder gave) "
-		"and masks of both", why, signature_text(d->model.in, d->model.nin, is, sizeof is));
+		"and masks of both", why, model_tensors_text(d->model.in, d->model.nin, is, sizeof is));
 }
 
 static int find_roles(struct decoder *d, struct err *err)
@@ -131,21 +131,20 @@ static void read_card(struct decoder *d)
 
 /* ---- asking ---- */
 
-/* The room of one answer and of one question, for so many sequences at once. */
+/* How many of n sequences there is room for, in one question and in one answer. */
 static size_t at_once(const struct decoder *d, size_t n, size_t columns, size_t vocabulary)
 {
-	size_t most = n;
+	size_t question = d->seen.size + (size_t)d->seen.is.shape[1] * sizeof(int64_t) + 2 * columns * sizeof(int64_t);
+	size_t answer = columns * vocabulary * sizeof(float), room = TENSOR_BYTES_MAX / max_of(question, answer);
 
-	most = min_of(most, TENSOR_BYTES_MAX / (columns * vocabulary * sizeof(float)));
-	most = min_of(most, (TENSOR_BYTES_MAX - (1 << 20)) / (d->seen.size + 1));
 	if (d->ids->shape[0] > 0 || d->states->shape[0] > 0)
-		most = min_of(most, (size_t)1);
-	return most;
+		n = min_of(n, (size_t)1);
+	return min_of(n, room);
 }
 
 static struct tensor make_ids(const struct decoder *d, const int64_t *ids, size_t n, size_t length, size_t columns)
 {
-	struct tensor t = signature_integers(d->ids->name, (int64_t)n, (int64_t)columns);
+	struct tensor t = model_integers(d->ids->name, (int64_t)n, (int64_t)columns);
 
 	for (size_t i = 0; i < n * columns; i++)
 		((int64_t *)t.bytes)[i] = i % columns < length ? ids[i / columns * length + i % columns] : d->pad;
@@ -155,7 +154,7 @@ static struct tensor make_ids(const struct decoder *d, const int64_t *ids, size_
 /* 1 for the first `length` of each row. */
 static struct tensor make_mask(const char *name, size_t n, size_t length, size_t columns)
 {
-	struct tensor t = signature_integers(name, (int64_t)n, (int64_t)columns);
+	struct tensor t = model_integers(name, (int64_t)n, (int64_t)columns);
 
 	for (size_t i = 0; i < n * columns; i++)
 		((int64_t *)t.bytes)[i] = i % columns < length;
@@ -225,8 +224,9 @@ static int next(struct beam_model *m, const int64_t *ids, size_t n, size_t lengt
 
 		some = at_once(d, n - at, columns, vocabulary ? vocabulary : 65536);
 		if (some == 0)
-			return err_set(err, ERR_REJECT, "%zu tokens x %zu logits are more than the %zu bytes of an answer: \"max_length\" has to be less",
-				columns, vocabulary ? vocabulary : (size_t)65536, TENSOR_BYTES_MAX);
+			return err_set(err, ERR_REJECT, "%zu tokens x %zu logits, or the %zu bytes that the encoder gave, are more than %zu bytes: "
+				"\"max_length\" has to be less, or the model is too large", columns, vocabulary ? vocabulary : (size_t)65536,
+				d->seen.size, TENSOR_BYTES_MAX);
 		if (ask(d, ids + at * length, some, length, columns, &out, err) < 0 || check_logits(&out, some, columns, vocabulary, err) < 0)
 			return -1;
 		vocabulary = (size_t)out.is.shape[2];
@@ -245,8 +245,10 @@ static int find_model(struct decoder *d, struct err *err)
 {
 	if (infer_describe(d->ctx, d->at, &d->model, err) < 0)
 		return -1;
-	if (find_roles(d, err) < 0 || check_states(d, err) < 0 || signature_output(&d->model, "logits", 3, "caption", &d->logits, err) < 0)
+	if (find_roles(d, err) < 0 || check_states(d, err) < 0 || model_output(&d->model, "logits", 3, "caption", &d->logits, err) < 0)
 		return -1;
+	if (d->ids->shape[1] == 1)
+		return refuse(d, "the decoder takes one token, without those before it", err);
 	read_card(d);
 	return 0;
 }

@@ -26,7 +26,7 @@ struct march {
 	uint8_t *state;
 	struct entry *heap;
 	size_t n, cap;
-	struct around around[(2 * PATCH_REACH + 1) * (2 * PATCH_REACH + 1)];
+	struct around around[(2 * PATCH_MOST_REACH + 1) * (2 * PATCH_MOST_REACH + 1)];
 	size_t naround;
 };
 
@@ -152,7 +152,7 @@ static void fill_pixel(struct march *m, int x, int y)
 	struct edge edge = edge_at(m, x, y);
 	float narrow = SHARPNESS * edge.certainty;
 
-	narrow = narrow * narrow / (2.0f * PATCH_REACH * PATCH_REACH);
+	narrow = narrow * narrow / (2.0f * (float)(m->p->reach * m->p->reach));
 	for (size_t k = 0; k < m->naround; k++) {
 		const struct around *a = &m->around[k];
 		size_t i = (size_t)(y + a->y) * w + (size_t)(x + a->x);
@@ -200,18 +200,24 @@ static void visit_neighbours(struct march *m, size_t at)
 	visit(m, x, y + 1);
 }
 
+static void look_around(struct march *m)
+{
+	int r = m->p->reach;
+
+	for (int y = -r; y <= r; y++)
+		for (int x = -r; x <= r; x++) {
+			float d2 = (float)(x * x + y * y);
+
+			if (d2 > 0 && d2 <= (float)(r * r))
+				m->around[m->naround++] = (struct around){ x, y, sqrtf(d2), expf(-2 * d2 / (float)(r * r)) };
+		}
+}
+
 static void begin(struct march *m)
 {
 	size_t n = patch_pixels(m->p);
 
-	for (int y = -PATCH_REACH; y <= PATCH_REACH; y++)
-		for (int x = -PATCH_REACH; x <= PATCH_REACH; x++) {
-			float d2 = (float)(x * x + y * y);
-
-			if (d2 > 0 && d2 <= PATCH_REACH * PATCH_REACH)
-				m->around[m->naround++] = (struct around){ x, y, sqrtf(d2),
-					expf(-d2 / (PATCH_REACH * PATCH_REACH * 0.5f)) };
-		}
+	look_around(m);
 	m->level = xcalloc(n, sizeof *m->level);
 	m->state = xcalloc(n, 1);
 	for (size_t i = 0; i < n; i++)

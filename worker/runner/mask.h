@@ -5,8 +5,8 @@
  * decided upon then, so that edges run smoothly between the grid's cells. One class: 255 where it is over the threshold, else
  * 0. Several: the number of the greatest, of equals the first.
  *
- * It goes line by line, so besides the mask itself it takes as much memory as a few lines. Its time is classes x pixels:
- * about a nanosecond each, so a fortieth of a second for one class and 24 megapixels, half a second for 21, 4 for 150.
+ * It goes line by line, so besides the mask itself it takes as much memory as a few lines. Its time is classes x pixels, about
+ * a nanosecond each: for 24 megapixels 0.06 s for one class, 0.5 s for 21, 3 s for 150 were measured.
  */
 #ifndef MASK_H
 #define MASK_H

@@ -9,6 +9,8 @@
 enum { NEAR = 20, MOST_VIEWS = 4 };     /* NEAR: so far from the paper's grey is paper, too */
 #define PAPER   0.7                     /* share of a page */
 #define SURE    0.45                    /* least score of what only a view shows, and not the picture */
+#define CERTAIN 0.8
+#define TALLER  1.9
 #define OVERLAP 0.25                    /* of the smaller one: two lines are at one place */
 
 bool ocr_is_page(const struct grey *g)
@@ -81,6 +83,57 @@ static int read_view(struct tesseract *t, const struct grey *g, const struct sce
 	ocr_words_scale(&found, 1 / s->scale);
 	number_on(all, &found, min_score);
 	return 0;
+}
+
+/* ---- what cannot be a line ---- */
+
+static int by_value(const void *a, const void *b)
+{
+	double x = *(const double *)a, y = *(const double *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+static double tall(const struct ocr_word *w)
+{
+	return w->turns % 2 ? w->right - w->left : w->bottom - w->top;
+}
+
+/* The height in the middle of the line's words. */
+static double usual_height(const struct ocr_words *w, const struct ocr_line *l)
+{
+	scoped(free_p) double *heights = xcalloc(l->n, sizeof *heights);
+
+	for (size_t i = 0; i < l->n; i++)
+		heights[i] = tall(&w->list[l->first + i]);
+	qsort(heights, l->n, sizeof *heights, by_value);
+	return heights[(l->n - 1) / 2];
+}
+
+/* Leaves and twigs look like a letter or two: it takes three, or two that are sure; of CJK one that is sure. */
+static bool is_text(const struct ocr_words *w, const struct ocr_line *l)
+{
+	size_t letters = 0;
+
+	for (size_t i = 0; i < l->n; i++)
+		letters += ocr_letters(w->list[l->first + i].text);
+	return letters >= 3 || ((double)l->score >= CERTAIN && letters >= 2);
+}
+
+/* Gives up the words that are much taller than their line, and the lines that are none. */
+static void drop_odd(struct ocr_words *w)
+{
+	for (size_t i = 0; i < w->n;) {
+		struct ocr_line l = ocr_line_at(w, i);
+		double most = TALLER * usual_height(w, &l);
+		bool keep = is_text(w, &l);
+
+		for (size_t k = 0; k < l.n; k++)
+			if (!keep || tall(&w->list[i + k]) > most)
+				w->list[i + k].score = -1;
+		i += l.n;
+	}
+	ocr_words_keep(w, 0);
 }
 
 /* ---- the surest at each place ---- */
@@ -185,6 +238,7 @@ int ocr_scene(struct tesseract *t, const struct scene *s, double min_score, stru
 		if (read_view(t, &shown, s, max_of(min_score, SURE), &all, err) < 0)
 			return -1;
 	}
+	drop_odd(&all);
 	keep_surest(&all, words);
 	return 0;
 }

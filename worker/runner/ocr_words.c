@@ -2,6 +2,7 @@
 
 #include "utf8.h"
 
+#include <ctype.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -69,6 +70,21 @@ bool ocr_is_cjk(uint32_t c)
 {
 	return (c >= 0x2e80 && c <= 0x30ff) || (c >= 0x31c0 && c <= 0x9fff) || (c >= 0xf900 && c <= 0xfaff) ||
 		(c >= 0xfe30 && c <= 0xfe4f) || (c >= 0xff00 && c <= 0xffef) || (c >= 0x20000 && c <= 0x3ffff);
+}
+
+size_t ocr_letters(const char *text)
+{
+	size_t n = strlen(text), letters = 0;
+	uint32_t c;
+
+	for (size_t at = 0; at < n;) {
+		at += character(text + at, n - at, &c);
+		if (ocr_is_cjk(c) && !(c >= 0x3000 && c <= 0x303f) && !(c >= 0xff00 && c <= 0xff0f))
+			letters += 2;
+		else
+			letters += c < 0x80 ? isalnum((int)c) != 0 : c >= 0xc0 && !(c >= 0x2000 && c <= 0x2bff) && c != 0xfffd;
+	}
+	return letters;
 }
 
 size_t ocr_cut(const char *text, size_t most)

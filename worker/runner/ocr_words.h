@@ -52,6 +52,9 @@ void ocr_corners(double left, double top, double right, double bottom, double an
 
 bool ocr_is_cjk(uint32_t c);
 
+/* Letters and digits; a CJK character counts as two. */
+size_t ocr_letters(const char *text);
+
 /* So many bytes of text are its first `most` characters (all: all of them). */
 size_t ocr_cut(const char *text, size_t most);
 

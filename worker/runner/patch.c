@@ -32,20 +32,20 @@ static int inside(int v, int n)
 }
 
 struct stencil {                /* where a pixel's neighbours are */
-	size_t at, near[4], corner[4], far[4];
+	uint32_t at, near[4], corner[4], far[4];
 };
 
 static struct stencil stencil_at(const struct patch *p, size_t i)
 {
 	int w = p->width, h = p->height, x = (int)(i % (size_t)w), y = (int)(i / (size_t)w);
 	int l = inside(x - 1, w), r = inside(x + 1, w), u = inside(y - 1, h), d = inside(y + 1, h);
-#define AT(x_, y_) ((size_t)(y_) * (size_t)w + (size_t)(x_))
-	return (struct stencil){ i, { AT(l, y), AT(r, y), AT(x, u), AT(x, d) }, { AT(l, u), AT(r, u), AT(l, d), AT(r, d) },
+#define AT(x_, y_) (uint32_t)((y_) * w + (x_))
+	return (struct stencil){ (uint32_t)i, { AT(l, y), AT(r, y), AT(x, u), AT(x, d) }, { AT(l, u), AT(r, u), AT(l, d), AT(r, d) },
 		{ AT(inside(x - 2, w), y), AT(inside(x + 2, w), y), AT(x, inside(y - 2, h)), AT(x, inside(y + 2, h)) } };
 #undef AT
 }
 
-static float sum(const float *v, const size_t at[4])
+static float sum(const float *v, const uint32_t at[4])
 {
 	return v[at[0]] + v[at[1]] + v[at[2]] + v[at[3]];
 }

@@ -431,8 +431,8 @@ int picture_reduce(const struct picture *p, struct picture_reduction *how, VipsI
 	int decoder = reduce_by_decoder(p, min_of(w, h));
 	int by_width = max_of((int)(w / decoder), 1), by_height = max_of((int)(h / decoder), 1);
 	double left = (double)p->header->Xsize / decoder / by_width * ((double)p->header->Ysize / decoder / by_height);
-	struct admission memory = { .shrink = decoder, .is_whole = false, .is_resized = by_width > 1 || by_height > 1,
-		.result_pixels = 1, .saver = left * 3 + (double)how->result_bytes };
+	struct admission memory = { .shrink = decoder, .is_resized = by_width > 1 || by_height > 1,
+		.more_bytes = left * 3 + (double)how->result_bytes };
 
 	if (picture_admit(p, memory, err) < 0 || open_image(p, decoder, 1, &image, err) < 0)
 		return -1;

@@ -5,6 +5,7 @@
 #include <string.h>
 
 enum { STRIDES = 3, ANCHORS = 2, MOST_FACES = 30000 };
+#define FARTHEST 1e6f
 
 static const int strides[STRIDES] = { 8, 16, 32 };
 static const int sizes[] = { 1, 4, 2 * FACE_POINTS };   /* values of an anchor: score, box, landmarks */
@@ -36,6 +37,9 @@ static int check_numbers(const struct tensor *t, int kind, struct err *err)
 	for (size_t i = 0; i < t->size / sizeof *v; i++) {
 		if (!isfinite(v[i]))
 			return err_set(err, ERR_REJECT, "the output '%.60s' has a value that is no number (%f, at %zu)", t->is.name, (double)v[i], i);
+		if (fabsf(v[i]) > FARTHEST)
+			return err_set(err, ERR_REJECT, "the output '%.60s' has a distance of %g strides, at %zu: no picture is so large", t->is.name,
+				(double)v[i], i);
 		if (kind == 0 && v[i] > 1.01f)
 			return err_set(err, ERR_REJECT, "the output '%.60s' has a score of %g, which is no probability: was the model exported "
 				"without its last activation?", t->is.name, (double)v[i]);

@@ -9,7 +9,7 @@
 #include "decoder.h"
 #include "params.h"
 #include "preprocess.h"
-#include "signature.h"
+#include "model_tensors.h"
 #include "tokenizer.h"
 
 #include <stdlib.h>
@@ -37,7 +37,7 @@ static int find_encoder(const struct runner_job *job, struct captioning *c, stru
 	if (infer_describe(job->ctx, &c->encoder, &c->model, err) < 0)
 		return -1;
 	if (preprocess_plan(&c->model, "caption", &preprocess_blip, &c->how, err) < 0 ||
-	    signature_output(&c->model, "last_hidden_state", 3, "caption", &c->states, err) < 0)
+	    model_output(&c->model, "last_hidden_state", 3, "caption", &c->states, err) < 0)
 		return err_wrap(err, "model '%.128s', encoder", c->encoder.model);
 	return 0;
 }

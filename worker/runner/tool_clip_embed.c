@@ -7,7 +7,7 @@
  */
 #include "params.h"
 #include "preprocess.h"
-#include "signature.h"
+#include "model_tensors.h"
 #include "vector.h"
 
 #include <string.h>
@@ -43,7 +43,7 @@ static int find_model(const struct runner_job *job, struct embedding *e, struct 
 	if (infer_describe(job->ctx, &e->at, &e->model, err) < 0)
 		return -1;
 	if (check_parts(&e->model, err) < 0 || preprocess_plan(&e->model, "clip_embed", &preprocess_clip, &e->how, err) < 0 ||
-	    signature_output(&e->model, "image_embeds", 2, "clip_embed", &e->out, err) < 0)
+	    model_output(&e->model, "image_embeds", 2, "clip_embed", &e->out, err) < 0)
 		return err_wrap(err, "model '%.128s'", e->at.model);
 	return 0;
 }

@@ -22,7 +22,7 @@
 #include <string.h>
 
 #define SUPPRESS 0.4            /* what the detectors' makers use */
-enum { BATCH = 32, CROP = ALIGN_SIDE * ALIGN_SIDE * 3, MOST_DIM = 8192 };
+enum { BATCH = 32, CROP = ALIGN_SIDE * ALIGN_SIDE * 3, MOST_DIM = 1024 };
 
 struct part {
 	struct infer_target at;

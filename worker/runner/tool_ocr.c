@@ -186,7 +186,7 @@ static json_t *make_item(const struct ocr_line *l, const char *text, size_t line
 
 	ocr_corners(l->left, l->top, l->right, l->bottom, l->angle, l->turns, c);
 	for (size_t i = 0; i < 4; i++)
-		c[i] = (struct ocr_point){ rounded(c[i].x), rounded(c[i].y ) };
+		c[i] = (struct ocr_point){ rounded(c[i].x), rounded(c[i].y) };
 	return json_pack("{s:s, s:f, s:[f,f,f,f], s:[[f,f],[f,f],[f,f],[f,f]], s:I}", "label", text,
 		"score", round((double)l->score * 1e4) / 1e4, "box", rounded(l->left), rounded(l->top),
 		rounded(l->right - l->left), rounded(l->bottom - l->top),

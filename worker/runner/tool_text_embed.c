@@ -8,7 +8,7 @@
  * cut off, which "cut" tells.
  */
 #include "params.h"
-#include "signature.h"
+#include "model_tensors.h"
 #include "tokenizer.h"
 #include "vector.h"
 
@@ -73,7 +73,7 @@ static int check_input(struct embedding *e, const struct tensor_type *in, struct
 		return err_set(err, ERR_REJECT, "it takes %s; text_embed gives numbers [1,length] of %d to %d pieces, as 'input_ids', "
 			"'attention_mask' and 'token_type_ids'", tensor_text(in, is, sizeof is), LENGTH_LEAST, LENGTH_MOST);
 	if (in->shape[1] != -1 && e->length && (size_t)in->shape[1] != e->length)
-		return err_set(err, ERR_REJECT, "its inputs have different lengths: %s", signature_text(e->model.in, e->model.nin, is, sizeof is));
+		return err_set(err, ERR_REJECT, "its inputs have different lengths: %s", model_tensors_text(e->model.in, e->model.nin, is, sizeof is));
 	if (in->shape[1] != -1)
 		e->length = (size_t)in->shape[1];
 	return 0;
@@ -91,7 +91,7 @@ static int check_inputs(struct embedding *e, struct err *err)
 	}
 	if (nids != 1 || e->model.nin > INPUTS)
 		return err_set(err, ERR_REJECT, "it takes %s; text_embed gives one 'input_ids'",
-			e->model.nin ? signature_text(e->model.in, e->model.nin, is, sizeof is) : "nothing");
+			e->model.nin ? model_tensors_text(e->model.in, e->model.nin, is, sizeof is) : "nothing");
 	return 0;
 }
 
@@ -102,7 +102,7 @@ static int find_model(const struct runner_job *job, struct embedding *e, struct 
 	e->at.part = "text";
 	if (infer_describe(job->ctx, &e->at, &e->model, err) < 0)
 		return -1;
-	if (check_inputs(e, err) < 0 || signature_output(&e->model, "text_embeds", 2, "text_embed", &e->out, err) < 0 ||
+	if (check_inputs(e, err) < 0 || model_output(&e->model, "text_embeds", 2, "text_embed", &e->out, err) < 0 ||
 	    tokenizer_open(e->model.dir, e->model.card, &e->tokenizer, err) < 0)
 		return err_wrap(err, "model '%.128s'", e->at.model);
 	if (!e->length)
@@ -114,7 +114,7 @@ static int find_model(const struct runner_job *job, struct embedding *e, struct 
 
 static struct tensor make_input(const struct embedding *e, const struct tensor_type *in, const struct tokens *text)
 {
-	struct tensor t = signature_integers(in->name, 1, (int64_t)text->size);
+	struct tensor t = model_integers(in->name, 1, (int64_t)text->size);
 	int64_t *to = t.bytes;
 
 	for (size_t i = 0; i < text->size; i++)

@@ -130,7 +130,7 @@ int vocabulary_read_lines(struct vocabulary *v, const char *path, struct err *er
 
 	if (vocabulary_read_file(path, &text, err) < 0)
 		return -1;
-	at = text.text;
+	at = text.text ? text.text : "";
 	for (end = at + text.len; at < end; id++) {
 		const char *newline = memchr(at, '\n', (size_t)(end - at)), *stop = newline ? newline : end;
 

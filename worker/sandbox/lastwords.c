@@ -60,29 +60,31 @@ void lastwords_memory(const char *detail)
 		detail ? ": " : "", detail ? detail : "");
 }
 
+/* The handler was for once: now it kills, whether it was our own doing or sent by somebody. */
+static void die_of(int sig)
+{
+	raise(sig);
+}
+
 static void on_abort(int sig)
 {
 	void *p = mmap(NULL, SCARCE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
-	(void)sig;
-	if (p == MAP_FAILED) {
+	if (p == MAP_FAILED)
 		lastwords_memory(NULL);
-		return;
-	}
-	munmap(p, SCARCE);
-	if (doing)
+	else if (munmap(p, SCARCE) == 0 && doing)
 		lastwords("it was ended by SIGABRT %s", doing);
+	die_of(sig);
 }
 
-/* Comes back to where it was, and dies of it there. */
 static void on_crash(int sig)
 {
 	lastwords("it was ended by SIG%s%s%s", sigabbrev_np(sig) ? sigabbrev_np(sig) : "?", doing ? " " : "", doing ? doing : "");
+	die_of(sig);
 }
 
 static void once(int sig, void (*handler)(int))
 {
-	/* abort() raises it again, a bad instruction runs again, and then it kills. */
 	struct sigaction act = { .sa_handler = handler, .sa_flags = (int)SA_RESETHAND };
 
 	sigaction(sig, &act, NULL);

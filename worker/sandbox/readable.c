@@ -69,6 +69,13 @@ bool readable_has(const char *path)
 	return false;
 }
 
+bool readable_leads_to(const char *path)
+{
+	const char *models = extra[countof(at_home)];
+
+	return *models && *path == '/' && !strstr(path, "..") && (!path[1] || is_beneath(models, path));
+}
+
 bool readable_is_harmless(const char *path)
 {
 	if (strstr(path, ".."))

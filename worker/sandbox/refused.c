@@ -174,6 +174,12 @@ static long judge_change(const char *path)
 	return readable_has(path) ? -EACCES : -FATAL;
 }
 
+/* No path: the descriptor itself. */
+static bool may_look(const char *path)
+{
+	return !*path || readable_has(path) || readable_leads_to(path);
+}
+
 static bool is_exec(const struct call *c)
 {
 	return c->number == SCMP_SYS(execve) || c->number == SCMP_SYS(execveat);
@@ -185,8 +191,8 @@ static long judge(const struct call *c)
 	if (c->number == SCMP_SYS(openat))
 		return judge_open(c);
 	for (size_t i = 0; i < countof(looks); i++)
-		if (looks[i].call == c->number)         /* no path: the descriptor itself */
-			return !*text_at(c, looks[i].path) || readable_has(text_at(c, looks[i].path)) ? repeat(c) : -EACCES;
+		if (looks[i].call == c->number)
+			return may_look(text_at(c, looks[i].path)) ? repeat(c) : -EACCES;
 	for (size_t i = 0; i < countof(changes); i++)
 		if (changes[i].call == c->number && !is_exec(c))
 			return judge_change(text_at(c, changes[i].path));

@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/random.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #define WRITING (O_ACCMODE | O_CREAT | O_TRUNC | O_APPEND | (O_TMPFILE & ~O_DIRECTORY))
@@ -107,7 +108,7 @@ static int add_sigaction(scmp_filter_ctx ctx)
 
 static int add_conditional(scmp_filter_ctx ctx)
 {
-	static const unsigned fcntls[] = { F_GETFD, F_SETFD, F_GETFL, F_DUPFD, F_DUPFD_CLOEXEC };
+	static const unsigned fcntls[] = { F_GETFD, F_SETFD, F_GETFL, F_DUPFD, F_DUPFD_CLOEXEC }, timeouts[] = { SO_RCVTIMEO, SO_SNDTIMEO };
 	int rc = 0;
 
 	for (size_t i = 0; i < countof(fcntls) && rc == 0; i++)
@@ -120,6 +121,8 @@ static int add_conditional(scmp_filter_ctx ctx)
 		rc = RULE(ctx, SCMP_SYS(tgkill), SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)getpid(), 0));
 	if (rc == 0)            /* asking, not setting */
 		rc = RULE(ctx, SCMP_SYS(prlimit64), SCMP_A0(SCMP_CMP_EQ, 0, 0), SCMP_A2(SCMP_CMP_EQ, 0, 0));
+	for (size_t i = 0; i < countof(timeouts) && rc == 0; i++)       /* of its sockets */
+		rc = RULE(ctx, SCMP_SYS(setsockopt), SCMP_A1(SCMP_CMP_EQ, SOL_SOCKET, 0), SCMP_A2(SCMP_CMP_EQ, timeouts[i], 0));
 	if (rc == 0)            /* to its peer, to no address */
 		rc = RULE(ctx, SCMP_SYS(sendto), SCMP_A4(SCMP_CMP_EQ, 0, 0));
 	return rc ? rc : add_sigaction(ctx);

@@ -1,9 +1,9 @@
-#include "signature.h"
+#include "model_tensors.h"
 
 #include <stdio.h>
 #include <string.h>
 
-char *signature_text(const struct tensor_type *types, size_t n, char *to, size_t size)
+char *model_tensors_text(const struct tensor_type *types, size_t n, char *to, size_t size)
 {
 	size_t at = 0;
 
@@ -26,12 +26,12 @@ static const struct tensor_type *of_name(const struct tensor_type *types, size_t
 	return NULL;
 }
 
-const struct tensor_type *signature_input(const struct model *m, const char *name)
+const struct tensor_type *model_input(const struct model *m, const char *name)
 {
 	return of_name(m->in, m->nin, name);
 }
 
-int signature_output(const struct model *m, const char *usual, size_t rank, const char *tool, const struct tensor_type **ret,
+int model_output(const struct model *m, const char *usual, size_t rank, const char *tool, const struct tensor_type **ret,
 	struct err *err)
 {
 	const struct tensor_type *found = of_name(m->out, m->nout, usual);
@@ -50,12 +50,12 @@ int signature_output(const struct model *m, const char *usual, size_t rank, cons
 	}
 	if (!found)
 		return err_set(err, ERR_REJECT, "it gives %s; %s wants '%s', or one of %zu dimensions",
-			m->nout ? signature_text(m->out, m->nout, is, sizeof is) : "nothing", tool, usual, rank);
+			m->nout ? model_tensors_text(m->out, m->nout, is, sizeof is) : "nothing", tool, usual, rank);
 	*ret = found;
 	return 0;
 }
 
-struct tensor signature_integers(const char *name, int64_t rows, int64_t columns)
+struct tensor model_integers(const char *name, int64_t rows, int64_t columns)
 {
 	struct tensor t = { .is = { .datatype = "INT64", .rank = 2, .shape = { rows, columns } } };
 
