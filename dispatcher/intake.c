@@ -311,18 +311,22 @@ struct intake *intake_start(struct dispatcher *d)
 	return i;
 }
 
-static void stop(struct taker *t, struct redis *other)
+/* false: all of them have left. */
+static bool unblock(struct intake *i, struct redis *other)
 {
+	bool any = false;
 	struct err err;
 
-	while (!t->has_left) {
+	for (size_t k = 0; k < i->n; k++) {
+		const struct taker *t = &i->takers[k];
+
+		if (t->has_left)
+			continue;
+		any = true;
 		if (t->client_id && redis_command(other, NULL, &err, "CLIENT UNBLOCK %lld", (long long)t->client_id) < 0)
 			log_debug("intake.unblock", "error=%s", log_quote(err.msg));
-		clock_sleep_ms(20);
 	}
-	pthread_join(t->thread, NULL);
-	redis_done(&t->redis);
-	pg_done(&t->pg);
+	return any;
 }
 
 void intake_stop(struct intake *i)
@@ -332,9 +336,14 @@ void intake_stop(struct intake *i)
 	if (!i)
 		return;
 	redis_init(&other, i->takers[0].d->conf.redis_url);
-	for (size_t k = 0; k < i->n; k++)
-		stop(&i->takers[k], &other);
+	while (unblock(i, &other))
+		clock_sleep_ms(20);
 	redis_done(&other);
+	for (size_t k = 0; k < i->n; k++) {
+		pthread_join(i->takers[k].thread, NULL);
+		redis_done(&i->takers[k].redis);
+		pg_done(&i->takers[k].pg);
+	}
 	free(i->takers);
 	free(i);
 }

@@ -12,6 +12,7 @@
 #define PATH_MAX_BYTES  4000
 #define QUERY_MAX_BYTES 8192
 #define LABEL_MAX_BYTES 256
+#define ID_MOST         999999999999999999LL    /* 18 digits, as the paths of results take them */
 
 struct origins {
 	const struct conf *conf;
@@ -29,9 +30,9 @@ static bool read_id(const json_t *v, json_int_t *ret)
 	const char *s = json_string_value(v);
 	char *end;
 
-	if (json_is_integer(v) && json_integer_value(v) >= 0) {
+	if (json_is_integer(v)) {
 		*ret = json_integer_value(v);
-		return true;
+		return *ret >= 0 && *ret <= ID_MOST;
 	}
 	if (!s || strlen(s) != json_string_length(v))
 		return false;
@@ -39,7 +40,7 @@ static bool read_id(const json_t *v, json_int_t *ret)
 	s += *s == '+';
 	errno = 0;
 	*ret = strtoll(s, &end, 10);
-	return *s >= '0' && *s <= '9' && end[strspn(end, " \t\r\n")] == '\0' && errno == 0;
+	return *s >= '0' && *s <= '9' && end[strspn(end, " \t\r\n")] == '\0' && errno == 0 && *ret <= ID_MOST;
 }
 
 static json_int_t need_id(const json_t *message, const char *name, json_t *problems)
@@ -48,7 +49,7 @@ static json_int_t need_id(const json_t *message, const char *name, json_t *probl
 	json_int_t id = 0;
 
 	if (!read_id(v, &id))
-		problem_add(problems, v, "a whole number from 0|/%s", name);
+		problem_add(problems, v, "a whole number from 0 to %lld|/%s", ID_MOST, name);
 	return id;
 }
 
@@ -155,7 +156,7 @@ static bool is_directory(const struct conf *c, const char *name)
 	const char *slash = strchr(name, '/');
 	scoped(free_p) char *card = xasprintf("%s/%s/model.json", c->models_dir, name);
 
-	if (slash ? !is_name_part(name, (size_t)(slash - name)) || !is_name_part(slash + 1, strlen(slash + 1)) : !is_name_part(name, strlen(name)))
+	if (!is_name_part(name, slash ? (size_t)(slash - name) : strlen(name)) || (slash && !is_name_part(slash + 1, strlen(slash + 1))))
 		return false;
 	return access(card, F_OK) == 0;
 }

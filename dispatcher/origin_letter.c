@@ -104,7 +104,8 @@ static int push_one(struct dispatcher *d, struct redis *redis, const PGresult *r
 }
 
 /* Whose letter is on its list now is in `ids`. One that Redis refuses keeps no other back; *ret_why then says why. */
-static unsigned push_all(struct dispatcher *d, struct redis *redis, const PGresult *r, struct buf *ids, bool *ret_failed, struct err *ret_why)
+static unsigned push_all(struct dispatcher *d, struct redis *redis, const PGresult *r, struct buf *ids, bool *ret_failed,
+	struct err *ret_why)
 {
 	unsigned pushed = 0;
 

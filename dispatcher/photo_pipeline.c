@@ -57,7 +57,8 @@ static void add_caption(const struct conf *c, const struct clip_models *models, 
 static void add_faces(const struct conf *c, json_t *steps)
 {
 	add(steps, "faces", "faces", "source", model_params(c, c->face_model_name));
-	deliver(steps, "faces", json_pack("{s:s, s:s, s:i}", "as", "faces", "model", c->default_face_model, "dim", (int)c->face_embedding_dim));
+	deliver(steps, "faces", json_pack("{s:s, s:s, s:i}", "as", "faces", "model", c->default_face_model,
+		"dim", (int)c->face_embedding_dim));
 }
 
 static json_t *languages(const char *list)

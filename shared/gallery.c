@@ -44,8 +44,7 @@ static int check_dir(const char *env, const char *path, struct err *err)
 	if (*path && *path != '/')
 		return err_set(err, ERR_REJECT, "%s: '%.200s' is not an absolute path", env, path);
 	if (strchr(path, ':'))
-		return err_set(err, ERR_REJECT, "%s: '%.200s' has a ':' in it, which stands between the directories of PIXELFLEET_ALLOWED_ROOTS",
-			env, path);
+		return err_set(err, ERR_REJECT, "%s: '%.200s' has a ':' in it, which separates directories", env, path);
 	return 0;
 }
 
@@ -70,7 +69,9 @@ static int check_url(const char *url, struct err *err)
 
 static int check_langs(const char *list, struct err *err)
 {
-	if (!*list || list[strspn(list, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-, \t")] || !list[strspn(list, ", \t")])
+	static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-, \t";
+
+	if (list[strspn(list, letters)] || !list[strspn(list, ", \t")])
 		return err_set(err, ERR_REJECT, "OCR_LANGS: '%.200s' is no list of languages, as ch_sim,en is", list);
 	return 0;
 }

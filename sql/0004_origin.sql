@@ -2,7 +2,7 @@
 ALTER TABLE job ADD COLUMN origin text, ADD COLUMN message text;
 COMMENT ON COLUMN job.origin IS 'the Redis list that the job came from as a message; NULL: pixelfleet:jobs or HTTP';
 COMMENT ON COLUMN job.message IS 'that message, as it was taken';
-COMMENT ON COLUMN dead_letter.discarded_at IS 'when a person gave it up; of a job with an origin when it failed: its letter is in origin_letter';
+COMMENT ON COLUMN dead_letter.discarded_at IS 'when a person gave it up; of a job with an origin, when it failed (see origin_letter)';
 
 CREATE TABLE origin_letter (
 	job uuid PRIMARY KEY,

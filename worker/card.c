@@ -45,11 +45,27 @@ void card_done(struct card *c)
 
 /* ---- files ---- */
 
+/* What is behind a link out of the models' directory the process that runs models may not open, and what a card or its labels
+ * say may be shown to people who may not read any file of this machine. `path` is that of the file in messages, `at` where it is. */
+static int check_beneath(const char *models_dir, const char *path, const char *at, struct err *err)
+{
+	char top[PATH_MAX], real[PATH_MAX];
+	size_t n;
+
+	if (!realpath(models_dir, top) || !realpath(at, real))
+		return err_set(err, ERR_REJECT, "cannot read the model's file '%.300s': %s", path, strerror(errno));
+	n = strlen(top);
+	if (strncmp(real, top, n) != 0 || (real[n] != '/' && n > 1))
+		return err_set(err, ERR_REJECT, "'%.250s' is a link to '%.250s', and models have to be in PIXELFLEET_MODELS_DIR, '%.200s'",
+			path, real, top);
+	return 0;
+}
+
 /* 1: there is none. */
-static int read_all(const char *path, struct buf *to, struct err *err)
+static int read_all(const char *models_dir, const char *path, struct buf *to, struct err *err)
 {
 	scoped(close_p) int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-	char piece[4096];
+	char piece[4096], opened[40];
 	struct stat st;
 	ssize_t n;
 
@@ -59,6 +75,9 @@ static int read_all(const char *path, struct buf *to, struct err *err)
 		return err_set(err, ERR_REJECT, "cannot read '%.300s': %s", path, strerror(errno));
 	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || st.st_size > CARD_MAX)
 		return err_set(err, ERR_REJECT, "'%.300s' is no file of at most %lld bytes", path, (long long)CARD_MAX);
+	snprintf(opened, sizeof opened, "/proc/self/fd/%d", fd);
+	if (check_beneath(models_dir, path, opened, err) < 0)
+		return -1;
 	while ((n = read(fd, piece, sizeof piece)) > 0 && (off_t)to->len <= CARD_MAX)
 		buf_add(to, piece, (size_t)n);
 	return n < 0 ? err_set(err, ERR_RETRY, "cannot read '%.300s': %s", path, strerror(errno)) : 0;
@@ -85,12 +104,12 @@ static int refuse(const char *path, const json_t *problems, struct err *err)
 }
 
 /* One a line. */
-static int read_labels(const struct card *c, const char *file, json_t **ret, struct err *err)
+static int read_labels(const char *models_dir, const struct card *c, const char *file, json_t **ret, struct err *err)
 {
 	scoped(free_p) char *path = xasprintf("%s/%s", c->dir, file);
 	scoped(buf_free) struct buf text = { 0 };
 	scoped(json_decref_p) json_t *labels = json_array();
-	int rc = read_all(path, &text, err);
+	int rc = read_all(models_dir, path, &text, err);
 
 	if (rc == 1)
 		return err_set(err, ERR_REJECT, "'%.250s/model.json': /labels_file: found \"%.100s\"; allowed: a file that is there, and "
@@ -111,14 +130,14 @@ static int read_labels(const struct card *c, const char *file, json_t **ret, str
 }
 
 /* c->text, from c->dir. 1: there is no card. */
-static int read_card(struct card *c, struct err *err)
+static int read_card(const char *models_dir, struct card *c, struct err *err)
 {
 	scoped(free_p) char *path = xasprintf("%s/model.json", c->dir);
 	scoped(buf_free) struct buf text = { 0 };
 	scoped(json_decref_p) json_t *card = NULL, *problems = NULL, *labels = NULL;
 	const char *file;
 	json_error_t e;
-	int rc = read_all(path, &text, err);
+	int rc = read_all(models_dir, path, &text, err);
 
 	if (rc == 1)
 		c->text = json_object();
@@ -131,7 +150,7 @@ static int read_card(struct card *c, struct err *err)
 	if (json_array_size(problems))
 		return refuse(path, problems, err);
 	file = json_string_value(json_object_get(card, "labels_file"));
-	if (file && read_labels(c, file, &labels, err) < 0)
+	if (file && read_labels(models_dir, c, file, &labels, err) < 0)
 		return -1;
 	if (labels)
 		json_object_set(card, "labels", labels);
@@ -174,6 +193,12 @@ static void list_parts(const struct card_kind *kind, json_t *parts, struct buf *
 			add_name(list, name);
 }
 
+/* One file, and no parts. */
+static bool is_whole(const json_t *card, const struct card_kind *kind)
+{
+	return !json_object_get(card, "parts") && (json_object_get(card, "file") || !kind->parts[0].part);
+}
+
 static void keep_declared(struct card *c, const json_t *from)
 {
 	static const char *const names[] = { "inputs", "outputs" };
@@ -197,18 +222,18 @@ static int choose_part(struct card *c, const char *model, const char *part, cons
 	json_t *parts = json_object_get(c->text, "parts"), *one = json_object_get(parts, part);
 	const char *last = strrchr(model, '/') ? strrchr(model, '/') + 1 : model;
 	const char *file = *text_of(one, "file") ? text_of(one, "file") : default_file(kind, part);
-	bool is_whole = !parts && (json_object_get(c->text, "file") || !kind->parts[0].part);
+	bool whole = is_whole(c->text, kind);
 	scoped(buf_free) struct buf known = { 0 };
 
-	if (is_whole != !*part || (!is_whole && !file)) {
+	if (whole != !*part || (!whole && !file)) {
 		list_parts(kind, parts, &known);
 		return err_set(err, ERR_REJECT, "the model '%.260s' has %s%.300s, and the step wants %s%.40s%s ('%.260s/model.json')", model,
-			is_whole ? "one part only" : "the parts ", is_whole ? "" : known.text, *part ? "\"" : "one without parts", part,
+			whole ? "one part only" : "the parts ", whole ? "" : known.text, *part ? "\"" : "one without parts", part,
 			*part ? "\"" : "", c->dir);
 	}
-	if (is_whole)
+	if (whole)
 		file = *text_of(c->text, "file") ? text_of(c->text, "file") : "model.onnx";
-	keep_declared(c, is_whole ? c->text : one);
+	keep_declared(c, whole ? c->text : one);
 	if (!c->max_batch)
 		c->max_batch = (unsigned)json_integer_value(json_object_get(c->text, "max_batch"));
 	c->name = *part ? xasprintf("%s/%s", model, part) : xstrdup(model);
@@ -218,24 +243,25 @@ static int choose_part(struct card *c, const char *model, const char *part, cons
 	return 0;
 }
 
-/* ---- finding ---- */
-
-/* What is behind a link out of the models' directory the process that runs models may not open. */
-static int check_beneath(const char *models_dir, const char *path, struct err *err)
+static json_t *part_names(const json_t *card)
 {
-	char top[PATH_MAX], real[PATH_MAX];
-	size_t n;
+	const struct card_kind *kind = card_kind_find(text_of(card, "kind"));
+	json_t *names = json_array(), *one;
+	const char *name;
 
-	if (!realpath(models_dir, top) || !realpath(path, real))
-		return err_set(err, ERR_REJECT, "cannot read the model's file '%.300s': %s", path, strerror(errno));
-	n = strlen(top);
-	if (strncmp(real, top, n) != 0 || (real[n] != '/' && n > 1))
-		return err_set(err, ERR_REJECT, "'%.250s' is a link to '%.250s', and models have to be in PIXELFLEET_MODELS_DIR, '%.200s'",
-			path, real, top);
-	if (access(path, R_OK) < 0)
-		return err_set(err, ERR_REJECT, "cannot read the model's file '%.300s': %s", path, strerror(errno));
-	return 0;
+	if (is_whole(card, kind)) {
+		json_array_append_new(names, json_string(""));
+		return names;
+	}
+	for (size_t i = 0; i < countof(kind->parts) && kind->parts[i].part; i++)
+		json_array_append_new(names, json_string(kind->parts[i].part));
+	json_object_foreach(json_object_get(card, "parts"), name, one)
+		if (!default_file(kind, name))
+			json_array_append_new(names, json_string(name));
+	return names;
 }
+
+/* ---- finding ---- */
 
 static int check_name(const char *model, struct err *err)
 {
@@ -245,22 +271,33 @@ static int check_name(const char *model, struct err *err)
 		"digit or '_', at most %d of them, or two such names with a '/' between", model, NAME_MAX_BYTES);
 }
 
+static int find_dir(const char *models_dir, const char *model, struct card *c, struct err *err)
+{
+	c->dir = xasprintf("%s/%s", models_dir, model);
+	if (is_there(c->dir, S_IFDIR))
+		return 0;
+	return err_set(err, ERR_REJECT, "there is no model '%.260s' here: no directory '%.300s' (PIXELFLEET_MODELS_DIR)", model, c->dir);
+}
+
 static int find(const char *models_dir, const char *model, const char *part, struct card *c, struct err *err)
 {
 	const char *file;
 	int rc;
 
-	c->dir = xasprintf("%s/%s", models_dir, model);
-	if (!is_there(c->dir, S_IFDIR))
-		return err_set(err, ERR_REJECT, "there is no model '%.260s' here: no directory '%.300s' (PIXELFLEET_MODELS_DIR)", model, c->dir);
-	rc = read_card(c, err);
+	if (find_dir(models_dir, model, c, err) < 0)
+		return -1;
+	rc = read_card(models_dir, c, err);
 	if (rc < 0 || choose_part(c, model, part, &file, err) < 0)
 		return -1;
 	c->path = xasprintf("%s/%s", c->dir, file);
 	if (!is_there(c->path, S_IFREG))
 		return err_set(err, ERR_REJECT, "the model '%.260s' is not complete: there is no file '%.300s'%s", model, c->path,
 			rc == 1 ? ", and no model.json that names another" : "");
-	return check_beneath(models_dir, c->path, err);
+	if (check_beneath(models_dir, c->path, c->path, err) < 0)
+		return -1;
+	if (access(c->path, R_OK) < 0)
+		return err_set(err, ERR_REJECT, "cannot read the model's file '%.300s': %s", c->path, strerror(errno));
+	return 0;
 }
 
 int card_find(const char *models_dir, const char *model, const char *part, struct card *ret, struct err *err)
@@ -280,7 +317,7 @@ static int find_served(const char *models_dir, const char *model, const char *pa
 	int rc;
 
 	c->dir = xasprintf("%s/%s", models_dir, model);
-	rc = read_card(c, err);
+	rc = read_card(models_dir, c, err);
 	if (rc < 0)
 		return -1;
 	if (!is_there(c->dir, S_IFDIR))
@@ -299,6 +336,18 @@ int card_find_served(const char *models_dir, const char *model, const char *part
 
 	if (check_name(model, err) < 0 || find_served(models_dir, model, part, &c, err) < 0)
 		return -1;
+	*ret = c;
+	c = (struct card){ 0 };
+	return 0;
+}
+
+int card_parts(const char *models_dir, const char *model, struct card *ret, json_t **ret_names, struct err *err)
+{
+	scoped(card_done) struct card c = { 0 };
+
+	if (check_name(model, err) < 0 || find_dir(models_dir, model, &c, err) < 0 || read_card(models_dir, &c, err) < 0)
+		return -1;
+	*ret_names = part_names(c.text);
 	*ret = c;
 	c = (struct card){ 0 };
 	return 0;

@@ -43,6 +43,9 @@ bool card_is_name(const char *model);
 int card_find(const char *models_dir, const char *model, const char *part, struct card *ret, struct err *err) must_use;
 /* The same for a model on a server: neither a card nor a file need be there, but a card that is has to be right. */
 int card_find_served(const char *models_dir, const char *model, const char *part, struct card *ret, struct err *err) must_use;
+/* The card alone, without a part: of *ret only `text` and `dir` are filled in. *ret_names is a new list of the parts that the
+ * model should have ("" of one that is whole); whether their files are there tells card_find(). */
+int card_parts(const char *models_dir, const char *model, struct card *ret, json_t **ret_names, struct err *err) must_use;
 void card_done(struct card *c);
 
 #endif

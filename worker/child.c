@@ -3,6 +3,7 @@
 #include "clock.h"
 #include "log.h"
 #include "child_spawn.h"
+#include "program.h"
 #include "sync.h"
 #include "wire.h"
 
@@ -16,7 +17,6 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -36,48 +36,6 @@ void child_done(struct child *c)
 {
 	child_end(c);
 	pthread_mutex_destroy(&c->lock);
-}
-
-static bool is_program(const char *path)
-{
-	struct stat st;
-
-	return stat(path, &st) == 0 && S_ISREG(st.st_mode) && access(path, X_OK) == 0;
-}
-
-static bool find_in_path(const char *program, char *path, size_t size)
-{
-	const char *dirs = getenv("PATH");
-
-	for (const char *p = dirs; p && *p; p += *p == ':') {
-		size_t n = strcspn(p, ":");
-
-		snprintf(path, size, "%.*s/%s", (int)n, p, program);
-		if (n && is_program(path))
-			return true;
-		p += n;
-	}
-	return false;
-}
-
-int child_find(const char *program, char *path, size_t size, struct err *err)
-{
-	static const char *const beside[] = { "", "/../lib/pixelfleet", "/../libexec/pixelfleet" };
-	char self[1024] = "";
-	ssize_t n = readlink("/proc/self/exe", self, sizeof self - 1);
-
-	if (n > 0 && strrchr(self, '/')) {
-		*strrchr(self, '/') = '\0';
-		for (size_t i = 0; i < countof(beside); i++) {
-			snprintf(path, size, "%s%s/%s", self, beside[i], program);
-			if (is_program(path))
-				return 0;
-		}
-	}
-	if (find_in_path(program, path, size))
-		return 0;
-	return err_set(err, ERR_RETRY, "the program %s is not in '%s', not in ../lib/pixelfleet or ../libexec/pixelfleet "
-		"beside it, and not in PATH", program, self);
 }
 
 /* ---- life and death ---- */
@@ -275,7 +233,7 @@ static int spawn(struct child *c, pid_t *ret_pid, struct err *err)
 {
 	char path[1100];
 
-	if (!c->path && child_find(c->kind->program, path, sizeof path, err) < 0)
+	if (!c->path && program_find(c->kind->program, path, sizeof path, err) < 0)
 		return -1;
 	return child_spawn(c->path ? c->path : path, c->conf->models_dir, ret_pid, &c->sock, err);
 }

@@ -65,7 +65,4 @@ void child_kill_if_late(struct child *c, int64_t now_ms);
  * time, and some: the limit for a runner that spins while nobody watches it. */
 void child_limit_cpu(const struct child *c, unsigned timeout_s);
 
-/* A program's path, as found: beside this program, in ../lib/pixelfleet, ../libexec/pixelfleet, in PATH. */
-int child_find(const char *program, char *path, size_t size, struct err *err) must_use;
-
 #endif

@@ -16,7 +16,8 @@
 
 /* What a child may know of the world. The sanitizers' and fault settings matter in test builds only. */
 static const char *const passed[] = { "PATH", "LANG", "LC_ALL", "TZ", "HOME", "PIXELFLEET_LOG", "PIXELFLEET_LOG_LEVEL",
-	"LD_LIBRARY_PATH", "CUDA_VISIBLE_DEVICES", "CUDA_DEVICE_ORDER", "TESSDATA_PREFIX", "ASAN_OPTIONS", "UBSAN_OPTIONS", "LSAN_OPTIONS", "TSAN_OPTIONS", "FAULT", "FAULT_PAGE" };
+	"LD_LIBRARY_PATH", "CUDA_VISIBLE_DEVICES", "CUDA_DEVICE_ORDER", "TESSDATA_PREFIX", "ASAN_OPTIONS", "UBSAN_OPTIONS",
+	"LSAN_OPTIONS", "TSAN_OPTIONS", "FAULT", "FAULT_PAGE" };
 /* One task, one core: more threads and arenas cost memory and gain nothing. */
 static const char *const fixed[] = { "MALLOC_ARENA_MAX=1", "OMP_THREAD_LIMIT=1", "VIPS_CONCURRENCY=1" };
 

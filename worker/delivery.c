@@ -63,8 +63,8 @@ static int check_embedding(json_t *list, const json_t *params, const char *setti
 	if (!json_is_array(list))
 		return err_set(err, ERR_REJECT, "deliver: %s has no embedding", whose);
 	if (dim && (json_int_t)json_array_size(list) != json_integer_value(dim))
-		return err_set(err, ERR_REJECT, "deliver: the embedding of %s has %zu numbers, %s is %lld", whose, json_array_size(list), setting,
-			(long long)json_integer_value(dim));
+		return err_set(err, ERR_REJECT, "deliver: the embedding of %s has %zu numbers, %s is %lld", whose, json_array_size(list),
+			setting, (long long)json_integer_value(dim));
 	json_array_foreach(list, i, v)
 		if (!is_float(v))
 			return err_set(err, ERR_REJECT, "deliver: element %zu of the embedding of %s is not a number", i, whose);

@@ -54,7 +54,8 @@ static int run_flow(struct executor *x, const struct flow_job *job, struct task_
 static int run_tool(struct executor *x, const struct flow_job *job, struct task_result *ret, struct err *err)
 {
 	const struct child_task r = { .task = job->task, .params = job->params, .inputs = job->inputs, .store = x->store,
-		.triton = &x->triton, .seat = &x->seat, .on_loading = x->on_loading, .arg = x->arg, .stop = job->stop, .wake_fd = x->wake_fd, .deadline_ms = job->deadline_ms, .memory = x->memory };
+		.triton = &x->triton, .seat = &x->seat, .on_loading = x->on_loading, .arg = x->arg,
+		.stop = job->stop, .wake_fd = x->wake_fd, .deadline_ms = job->deadline_ms, .memory = x->memory };
 
 	switch (job->task->tool->runs) {
 	case TOOL_PARENT: return run_flow(x, job, ret, err);

@@ -32,7 +32,8 @@ static int post(const struct flow_job *job, const struct delivery *d, struct htt
 	scoped(free_p) char *trace = t->trace ? xasprintf("traceparent: %s", t->trace) : NULL;
 	const char *const headers[] = { job->gallery->auth, key, trace, NULL };
 	scoped(buf_free) struct buf body = { 0 };
-	struct http_request q = { .headers = headers, .timeout_s = flow_request_timeout_s(job), .max_bytes = ANSWER_MAX, .stop = job->stop };
+	struct http_request q = { .headers = headers, .timeout_s = flow_request_timeout_s(job), .max_bytes = ANSWER_MAX,
+		.stop = job->stop };
 
 	buf_json(&body, d->body);
 	q.body = body.text;
@@ -59,8 +60,8 @@ int flow_deliver(const struct flow_job *job, struct task_result *ret, struct err
 	}
 	ret->backend_answered = backend_of_callback(upstream_base(job->gallery), ret->backend);
 	if (answer.status < 200 || answer.status > 299)
-		return err_set(err, http_status_kind(answer.status), "'%.300s%.200s' answers %u%s: %.*s", upstream_base(job->gallery), d.path,
-			answer.status, answer.status >= 300 && answer.status < 400 ? " (redirects are not followed)" : "", ANSWER_SHOWN,
+		return err_set(err, http_status_kind(answer.status), "'%.300s%.200s' answers %u%s: %.*s", upstream_base(job->gallery),
+			d.path, answer.status, answer.status >= 300 && answer.status < 400 ? " (redirects are not followed)" : "", ANSWER_SHOWN,
 			answer.body.text ? answer.body.text : "");
 	ret->data = json_pack("{s:b, s:i}", "sent", 1, "status", (int)answer.status);
 	return 0;

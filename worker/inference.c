@@ -165,7 +165,11 @@ static int try_to_board(struct inference_seat *s, struct flight *one, unsigned s
 		return r;
 	if (take_seat(s, &why) < 0) {
 		log_warn("inference.unreachable", "error=%s", log_quote(why.msg));
-		return 0;               /* it is being killed, and there will be another */
+		if (f->process.is_doomed) {
+			f->process.failures++;
+			f->process.why = why;
+		}
+		return 0;               /* it is gone, or being killed, and there will be another */
 	}
 	one->next = f->flights;
 	f->flights = one;

@@ -3,6 +3,7 @@
 #include "clock.h"
 #include "log.h"
 #include "memory_budget.h"
+#include "program.h"
 #include "sync.h"
 
 #include <errno.h>
@@ -112,7 +113,7 @@ static int start_child(struct inference_process *p, struct err *err)
 
 	if (p->child.path && access(p->child.path, X_OK) < 0)
 		return err_set(err, ERR_REJECT, "the program '%s' is not there", p->child.path);
-	if (!p->child.path && child_find(PROGRAM, path, sizeof path, err) < 0) {
+	if (!p->child.path && program_find(PROGRAM, path, sizeof path, err) < 0) {
 		err->kind = ERR_REJECT;
 		return -1;
 	}
@@ -247,7 +248,8 @@ int inference_process_ask(struct inference_process *p, unsigned seen, struct err
 {
 	if (p->is_up)
 		return 1;
-	if (p->failures - seen >= TRIES || (p->failures != seen && p->why.kind == ERR_REJECT) || (p->why.kind == ERR_REJECT && clock_mono_ms() < p->not_before_ms)) {
+	if (p->failures - seen >= TRIES || (p->failures != seen && p->why.kind == ERR_REJECT) ||
+	    (p->why.kind == ERR_REJECT && clock_mono_ms() < p->not_before_ms)) {
 		*err = p->why;
 		return -1;
 	}
@@ -271,8 +273,11 @@ int inference_process_connect(struct inference_process *p, int *ret_sock, struct
 	rc = wire_send(p->child.sock, hello, sizeof hello - 1, &ends[1], 1, err);
 	close(ends[1]);
 	if (rc < 0) {
+		struct pollfd end = { .fd = p->child.sock, .events = POLLRDHUP };
+
 		close(ends[0]);
-		inference_process_kill(p);
+		if (poll(&end, 1, 0) == 0)      /* else its thread sees the same */
+			inference_process_kill(p);
 		return -1;
 	}
 	*ret_sock = ends[0];

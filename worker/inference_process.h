@@ -48,7 +48,7 @@ void inference_process_done(struct inference_process *p);       /* ends it, too 
 /* 1: it is up. 0: not yet; wait for `changed`. -1: it cannot be started, or not often enough; `seen`: `failures` when the
  * wait began. */
 int inference_process_ask(struct inference_process *p, unsigned seen, struct err *err) must_use;
-/* A new way to it. -1: it is of no more use, and will be another one. */
+/* A new way to it. -1: it is of no more use (and is_doomed, unless it has ended already), and there will be another one. */
 int inference_process_connect(struct inference_process *p, int *ret_sock, struct err *err) must_use;
 void inference_process_kill(struct inference_process *p);       /* it hangs; on_death follows */
 void inference_process_worked(struct inference_process *p);     /* it gave an answer */

@@ -2,7 +2,7 @@
  * pixelfleet completion WORD...: what may follow these words, for shells. The table
  * commands.def answers, so a new command or option is completed without another change.
  *
- * A line is a word, or "@file", "@job", "@queue", "@tool", "@pipeline", "@command": something
+ * A line is a word, or "@file", "@job", "@queue", "@tool", "@pipeline", "@model", "@command": something
  * of that kind, which the shell's own script looks up. The last of the words is the one
  * being typed; it decides only whether it is an option's value.
  */

@@ -19,6 +19,7 @@ _pixelfleet_kind()
 	@queue) _pixelfleet_names "$program" queue dlq list; _pixelfleet_names "$program" queue queues ;;
 	@tool) _pixelfleet_names "$program" name tools ;;
 	@pipeline) _pixelfleet_names "$program" name pipelines list ;;
+	@model) _pixelfleet_names "$program" model models list ;;
 	@command) "$program" completion '' 2>/dev/null ;;
 	esac
 }
@@ -38,7 +39,7 @@ _pixelfleet()
 	while IFS= read -r word; do
 		case $word in
 		@file) files=yes ;;
-		@pipeline) files=yes list+=$(_pixelfleet_kind "$program" "$word")$'\n' ;;
+		@pipeline | @model) files=yes list+=$(_pixelfleet_kind "$program" "$word")$'\n' ;;
 		@*) list+=$(_pixelfleet_kind "$program" "$word")$'\n' ;;
 		*) list+=$word$'\n' ;;
 		esac

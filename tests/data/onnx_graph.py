@@ -13,13 +13,17 @@ from onnx import TensorProto, helper, numpy_helper
 FLOAT, INT64 = TensorProto.FLOAT, TensorProto.INT64
 
 
-def floats(name, shape):
+def tensor(name, datatype, shape):
     """Describes an input or output; a dimension that is a text is free."""
-    return helper.make_tensor_value_info(name, FLOAT, shape)
+    return helper.make_tensor_value_info(name, datatype, shape)
+
+
+def floats(name, shape):
+    return tensor(name, FLOAT, shape)
 
 
 def integers(name, shape):
-    return helper.make_tensor_value_info(name, INT64, shape)
+    return tensor(name, INT64, shape)
 
 
 class Graph:

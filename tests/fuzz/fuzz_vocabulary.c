@@ -20,7 +20,8 @@ static void use(const struct tokenizer *t)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	const char *folder = fuzz_folder("model"), *name = names[size ? data[0] % countof(names) : 0];
-	scoped(json_decref_p) json_t *card = json_pack("{s:{s:s}}", "tokenizer", "vocab", strcmp(name, "merges.txt") == 0 ? "vocab.json" : name);
+	const char *vocab = strcmp(name, "merges.txt") == 0 ? "vocab.json" : name;
+	scoped(json_decref_p) json_t *card = json_pack("{s:{s:s}}", "tokenizer", "vocab", vocab);
 	const struct tokenizer *t;
 	struct err err;
 

@@ -3,6 +3,7 @@
 
   ok                    gives its inputs back as outputs, in the order asked for
   slow MS               the same, after so many milliseconds
+  until FILE            the same, once there is such a file in PIXELFLEET_MODELS_DIR
   load MS               the same; the first time it says that it loads, and takes so long
   die                   kill -9 of itself, at every inference
   words TEXT            last words, then SIGABRT
@@ -99,6 +100,9 @@ def misbehave(sock, name, what):
         os.abort()
     elif kind == "slow":
         time.sleep(int(what[1]) / 1000)
+    elif kind == "until":
+        while not os.path.exists(os.path.join(os.environ["PIXELFLEET_MODELS_DIR"], what[1])):
+            time.sleep(0.005)
     elif kind in ("hang", "stuck"):
         wait_for_hangup(sock)
         if kind == "stuck":

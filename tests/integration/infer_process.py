@@ -28,7 +28,8 @@ def send(sock, message, fds=()):
     text = json.dumps(message).encode()
     data = len(text).to_bytes(4, "little") + text
     sent = socket.send_fds(sock, [data], list(fds))
-    sock.sendall(data[sent:])
+    if sent < len(data):
+        sock.sendall(data[sent:])
 
 
 def receive(sock):
@@ -147,6 +148,10 @@ class InferProcess:
 
     def loaded(self):
         return {model["name"] for model in self.stats()["models"]}
+
+    def cpu_s(self):
+        with open(f"/proc/{self.process.pid}/stat", encoding="ascii") as stat:
+            return sum(map(int, stat.read().rpartition(")")[2].split()[11:13])) / os.sysconf("SC_CLK_TCK")
 
     def ended(self, seconds=30):
         """It ends by itself: its exit status and last words."""

@@ -76,12 +76,12 @@ def letterbox_sparse(image, side=640):
     width, height = image.size
     scale = min(side / width, side / height)
     inner = round(width * scale), round(height * scale)
-    pixels = numpy.asarray(image, numpy.float64)
+    pixels = numpy.asarray(image)
     for axis, (before, after) in enumerate(((height, inner[1]), (width, inner[0]))):
         at = numpy.clip((numpy.arange(after) + 0.5) * before / after - 0.5, 0, before - 1)
         low = numpy.floor(at).astype(int)
         high = numpy.minimum(low + 1, before - 1)
-        part = (at - low).reshape((-1, 1, 1) if axis == 0 else (1, -1, 1))
+        part = (at - low).astype(numpy.float32).reshape((-1, 1, 1) if axis == 0 else (1, -1, 1))
         pixels = pixels.take(low, axis) * (1 - part) + pixels.take(high, axis) * part
     box = numpy.full((side, side, 3), 114, numpy.uint8)
     left, top = (round((side - n) / 2 - 0.1) for n in inner)

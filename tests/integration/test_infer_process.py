@@ -170,14 +170,13 @@ def test_a_model_that_mixes_its_rows_up_is_run_for_one_after_the_other(models):
         assert process.runs("nearly") == 7
 
 
+@pytest.mark.skipif(SANITIZED, reason="what a model takes is measured, and sanitizers take more")
 def test_models_that_are_unused_for_longest_make_room(models):
     with InferProcess(models, models_mb=60, callers=1) as process:
         slot = process.slot()
         one = {"i": np.array([1], np.int64)}
         for name in ("a", "b"):
             slot.infer(models / f"table_{name}.onnx", one, ["row"])
-        if SANITIZED:
-            pytest.skip("what a model takes is measured, and sanitizers take more: nothing to expect")
         assert process.loaded() in ({"table_a", "table_b"}, {"table_b"})      # the first one's growth counts ONNX Runtime's own
         slot.infer(models / "table_c.onnx", one, ["row"])
         assert process.loaded() == {"table_b", "table_c"}
@@ -199,6 +198,7 @@ def test_a_model_over_the_budget_is_refused_with_both_numbers(models):
         check_double(models / "double.onnx", slot)
 
 
+@pytest.mark.skipif(SANITIZED, reason="what a model takes is measured, and sanitizers take more")
 def test_a_model_in_use_is_not_put_away(models):
     with InferProcess(models, models_mb=50, callers=2) as process:
         busy = occupy(process, models)
@@ -385,7 +385,8 @@ def test_a_directory_and_a_file_elsewhere_are_refused(models, tmp_path):
     with InferProcess(tmp_path / "models") as process:
         slot = process.slot()
         assert "is no file" in refused(slot, tmp_path / "models")
-        assert "cannot be read: Permission denied" in refused(slot, outside)
+        # Sanitized programs may look at a file, and still not open it.
+        assert re.search("cannot be read: Permission denied|system error number 13", refused(slot, outside))
         if process.setup["landlock"] == 0:
             pytest.skip("no Landlock in this kernel: a link out of the folder is not noticed")
         refused(slot, tmp_path / "models" / "link.onnx")
@@ -402,9 +403,8 @@ def test_a_model_that_wants_too_much_memory_is_an_error_and_the_process_goes_on(
         check_double(models / "double.onnx", slot)
 
 
-def test_models_in_use_are_put_away_when_memory_is_short(models):
-    if SANITIZED:
-        pytest.skip("sanitizers reserve more address space than any limit")
+@pytest.mark.skipif(SANITIZED, reason="sanitizers reserve more address space than any limit")
+def test_idle_models_are_put_away_when_memory_is_short(models):
     with InferProcess(models, memory_mb=600, callers=1) as process:
         slot = process.slot()
         for name in "abc":
@@ -447,8 +447,9 @@ def test_an_operation_that_cannot_be_stopped_ends_the_process_with_the_models_na
     with InferProcess(models) as process:
         slot = process.slot()
         slot.describe(models / "boxes.onnx")
+        before = process.cpu_s()
         slot.ask(models / "boxes.onnx", {"n": MUCH}, ["kept"])
-        wait_for(lambda: process.runs("boxes") == 1, 10)
+        wait_for(lambda: process.cpu_s() > before + 0.5, 20)       # it is inside of the operation
         slot.close()
         status, words = process.ended(30)
         assert status != 0 and "ran the model 'boxes', which did not stop within 2 s" in words

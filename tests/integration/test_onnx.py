@@ -103,9 +103,12 @@ def test_detect_finds_what_is_there_with_both_layouts_and_all_slots_share_one_pr
     assert len(re.findall(r"ev=model\.loaded .*name=\"yolov8\" ms=\d+ mb=\d+", log)) == 1
     assert len(re.findall(r"ev=model\.loaded ", log)) == 2
     assert len(re.findall(r"ev=inference\.started .*device=\"cpu\" onnxruntime=\"[\d.]+\"", log)) == 1
-    wait_for(lambda: served.http("GET", "/api/v1/workers").body["workers"][0].get("device") == "cpu", 10, "the heartbeat tells the device")
-    beat = served.http("GET", "/api/v1/workers").body["workers"][0]
-    assert sorted(beat["models"]) == ["yolov5", "yolov8"]
+
+    def beat():
+        return served.http("GET", "/api/v1/workers").body["workers"][0]
+
+    wait_for(lambda: sorted(beat().get("models", [])) == ["yolov5", "yolov8"], 10, lambda: f"the heartbeat tells the models: {beat()}")
+    assert beat()["device"] == "cpu"
     print(f"boxes off by {worst:.2f} pixels at most; {log.count('ev=model.loaded')} loads")
 
 

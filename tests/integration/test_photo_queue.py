@@ -70,6 +70,12 @@ def wait_done(fleet, timeout=40):
     assert not fleet.redis.keys("pixelfleet:dlq:*"), "failures are listed nowhere else"
 
 
+def forget_heartbeats(fleet):
+    """Of the dead: they would expire by themselves, some seconds later."""
+    for key in fleet.redis.keys("pixelfleet:worker:*") + fleet.redis.keys("pixelfleet:dispatcher:*"):
+        fleet.redis.delete(key)
+
+
 def is_unit(vector):
     return len(vector) == DIM and abs(math.sqrt(sum(x * x for x in vector)) - 1) < 1e-5
 
@@ -124,7 +130,8 @@ def good_messages():
         if has_text:
             tasks, name = [*tasks, "ocr"], "text.png" if photo % 60 == 1 else name
         base = f"/api/internal/photos/{photo}/"
-        heard[base + "ml_result"] = [check_image] + [lambda body, n=name: check_text(body, "HELLO WORLD" if n == "text.png" else "")] * has_text
+        text = "HELLO WORLD" if name == "text.png" else ""
+        heard[base + "ml_result"] = [check_image] + [lambda body, t=text: check_text(body, t)] * has_text
         if has_faces:
             heard[base + "faces"] = [lambda body, n=name: check_faces(body, FACES if n == "faces.png" else [])]
         messages.append(message(photo if photo % 7 else str(photo), name, *tasks, extra=[photo]))
@@ -137,7 +144,8 @@ REFUSED = [     # as they are pushed, and a word of the error
     ('{"photo_id": 1000, "path": "x', "JSON"), ("nonsense", "JSON"), (b"\xff\xfe", "JSON"), ("[1, 2]", "an object"), ("", "empty"),
     ({"photo_id": "abc", "path": "a.png", "tasks": ["clip"]}, "/photo_id"), ({"path": "a.png", "tasks": ["clip"]}, "/photo_id: missing"),
     ({"photo_id": 1001, "tasks": ["clip"]}, "/path: missing"), ({"photo_id": 1002, "path": 5, "tasks": ["clip"]}, "/path: found 5"),
-    ({"photo_id": 1003, "path": "a.png", "tasks": "clip"}, '/tasks: found "clip"'), ({"photo_id": 1004, "path": "a.png", "tasks": [1]}, "/tasks/0"),
+    ({"photo_id": 1003, "path": "a.png", "tasks": "clip"}, '/tasks: found "clip"'),
+    ({"photo_id": 1004, "path": "a.png", "tasks": [1]}, "/tasks/0"),
     ({"photo_id": 1005.5, "path": "a.png", "tasks": []}, "/photo_id"), ({"photo_id": 1006, "user_id": {}, "path": "a.png"}, "/user_id"),
 ]
 FAILING = [     # of which nothing comes
@@ -153,7 +161,8 @@ NOTHING = [message(3000, "red.png"), message(3001, "gone.png", "dance"), {"photo
 
 def test_200_photo_messages_are_exactly_the_documented_requests_and_letters(gallery, receiver):
     good, heard = good_messages()
-    failing = FAILING + [(message(2100 + n, "gone.png", "clip"), "source: ") for n in range(200 - len(good) - len(REFUSED) - len(FAILING) - len(NOTHING))]
+    more = 200 - len(good) - len(REFUSED) - len(FAILING) - len(NOTHING)
+    failing = FAILING + [(message(2100 + n, "gone.png", "clip"), "source: ") for n in range(more)]
     start(gallery, receiver)
     messages = [*good, *(m for m, _ in REFUSED), *(m for m, _ in failing), *NOTHING]
     assert len(messages) == 200
@@ -180,7 +189,8 @@ def test_200_photo_messages_are_exactly_the_documented_requests_and_letters(gall
         assert word in of[0]["error"], of[0]
 
     assert gallery.one("SELECT count(*) FROM pixelfleet.definition") <= 10, "many messages, few definitions"
-    assert gallery.one("SELECT count(*) FROM pixelfleet.artifact a JOIN pixelfleet.step_view v USING (job, ordinal) WHERE v.tool = 'thumbnail'") == 30
+    assert gallery.one("SELECT count(*) FROM pixelfleet.artifact a JOIN pixelfleet.step_view v USING (job, ordinal) "
+                       "WHERE v.tool = 'thumbnail'") == 30
     assert len(gallery.http("GET", "/api/v1/jobs?label=photo_id:25").body["jobs"]) == 1
     assert gallery.http("GET", "/api/v1/queues").body["lists"] == [
         {"list": PHOTOS, "dead_letters": PHOTOS + "_dlq", "waiting": 0, "dead": len(got)},
@@ -243,12 +253,14 @@ def test_an_embedding_of_another_length_and_a_missing_model_make_letters_while_t
 
 
 def test_text_messages_are_embedded_and_told_and_broken_ones_are_letters(gallery, receiver):
-    broken = [("{", "JSON"), ({"type": "text_embed", "request_id": "x", "query": "q"}, "/request_id"), ({"type": "text_embed", "request_id": 8}, "/query"),
-              ({"type": "photo", "request_id": 8, "query": "q"}, "/type"), ({"type": "text_embed", "request_id": 8, "query": " "}, "text: ")]
+    broken = [("{", "JSON"), ({"type": "text_embed", "request_id": "x", "query": "q"}, "/request_id"),
+              ({"type": "text_embed", "request_id": 8}, "/query"), ({"type": "photo", "request_id": 8, "query": "q"}, "/type"),
+              ({"type": "text_embed", "request_id": 8, "query": " "}, "text: ")]
     start(gallery, receiver)
     receiver.answers = {"/api/internal/text_queries/5": [410]}
     good = [{"type": "text_embed", "request_id": n, "query": f"photo of the red {n}", "model": model} if model else
-            {"type": "text_embed", "request_id": str(n), "query": "猫とa dog"} for n, model in ((1, "tiny"), (2, "usual"), (3, "nobody's"), (4, None), (5, "tiny"))]
+            {"type": "text_embed", "request_id": str(n), "query": "猫とa dog"}
+            for n, model in ((1, "tiny"), (2, "usual"), (3, "nobody's"), (4, None), (5, "tiny"))]
     push(gallery, TEXTS, *good, *(m for m, _ in broken))
     wait_done(gallery)
     assert sorted(receiver.paths()) == [f"/api/internal/text_queries/{n}" for n in range(1, 6)]
@@ -270,11 +282,13 @@ def test_the_dispatcher_as_the_server_keeps_all_of_it(gallery):
     push(gallery, TEXTS, {"type": "text_embed", "request_id": 4, "query": "red", "model": "tiny"})
     wait_done(gallery)
     assert not letters(gallery) and not letters(gallery, TEXTS), letters(gallery)
-    vectors = gallery.sql("SELECT photo, model, modality, pixelfleet.numbers_of(embedding) FROM pixelfleet.photo_embedding ORDER BY 1, 3 DESC")
+    vectors = gallery.sql("SELECT photo, model, modality, pixelfleet.numbers_of(embedding) FROM pixelfleet.photo_embedding "
+                          "ORDER BY 1, 3 DESC")
     assert [row[:3] for row in vectors] == [(photo, "tiny", modality) for photo in (1, 3) for modality in ("image", "caption")]
     assert all(is_unit(row[3]) for row in vectors)
     faces = gallery.sql("SELECT photo, model, idx, bbox, pixelfleet.numbers_of(embedding) FROM pixelfleet.photo_face ORDER BY 1, 3")
-    assert [row[:3] for row in faces] == [(1, "arcface-buffalo_l", 0), (1, "arcface-buffalo_l", 1)] and all(is_unit(row[4]) for row in faces)
+    assert [row[:3] for row in faces] == [(1, "arcface-buffalo_l", 0), (1, "arcface-buffalo_l", 1)]
+    assert all(is_unit(row[4]) for row in faces)
     corners = sorted([row[3][name] for name in ("x1", "y1", "x2", "y2")] for row in faces)
     assert corners[0] == pytest.approx(FACES[0], abs=1) and corners[1] == pytest.approx(FACES[1], abs=1)
     results = dict(gallery.sql("SELECT id, ml_result FROM pixelfleet.photo"))
@@ -298,6 +312,7 @@ def test_killed_in_the_middle_all_is_told_and_each_letter_comes_once(gallery, re
     for program in gallery.programs:
         program.kill9()
     told_before = len(receiver.seen)
+    forget_heartbeats(gallery)
     start(gallery, receiver)
     wait_done(gallery, 60)
     wanted = {f"/api/internal/photos/{photo}/ml_result" for photo in range(40)}
@@ -322,6 +337,7 @@ def test_where_a_dispatcher_dies_before_it_marked_or_pushed_a_letter_it_comes_on
     wait_for(lambda: doomed.process.poll() is not None, 20, "the fault ends it")
     doomed.ended = True
     assert gallery.one("SELECT count(*) FROM pixelfleet.origin_letter WHERE pushed_at IS NOT NULL") == 0
+    forget_heartbeats(gallery)
     if is_lost:             # what Redis knew is gone, and with it what was not taken yet
         gallery.redis.flushall()
     gallery.start_dispatcher()

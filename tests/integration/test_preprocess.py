@@ -52,10 +52,10 @@ def transparent(path):
 
 
 def mosaic(path):
-    """Twelve megapixels, progressive, of sides that no shrinking divides."""
-    image = Image.new("RGB", (4003, 2999))
+    """Six megapixels, progressive, of sides that no shrinking divides."""
+    image = Image.new("RGB", (3003, 1999))
     for n in range(6):
-        image.paste(photograph(n + 5).resize((2002, 1252)), (n % 2 * 2001, n // 2 * 1000))
+        image.paste(photograph(n + 5).resize((1502, 939)), (n % 2 * 1501, n // 2 * 667))
     image.save(path, quality=90, progressive=True)
 
 

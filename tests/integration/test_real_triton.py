@@ -16,7 +16,8 @@ from pictures import png, vips
 from services import ROOT, built, die_with_us
 
 INSTALLED = os.environ.get("PIXELFLEET_REAL_TRITON")
-pytestmark = pytest.mark.skipif(not INSTALLED, reason="needs a real Triton: make test-triton installs one and runs this")
+if not INSTALLED:
+    pytest.skip("needs a real Triton: make test-triton installs one and runs this", allow_module_level=True)
 
 # left, top, width, height of what is red and of what is blue, in a picture of 1280 x 960: two of its pixels are one of the input.
 RED, BLUE = (200, 160, 320, 240), (800, 500, 300, 400)

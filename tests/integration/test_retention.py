@@ -44,6 +44,16 @@ def test_a_week_older_than_the_retention_is_dropped_whole(fleet):
     assert len({fleet.one(partitions % table) for table in ("job", "step", "attempt", "artifact")}) == 1
 
 
+def test_letters_of_messages_that_were_pushed_long_ago_go_and_those_still_owed_do_not(fleet):
+    prepare(fleet)
+    fleet.dispatchers[0].stop()
+    fleet.sql("INSERT INTO origin_letter (job, origin, message, error, pushed_at) SELECT gen_random_uuid(), 'photo_tasks', '{}', e, p "
+              "FROM (VALUES ('old', now() - interval '60 days'), ('young', now()), ('owed', NULL)) AS v(e, p)")
+    fleet.start_dispatcher()
+    wait_for(lambda: fleet.sql("SELECT error FROM origin_letter WHERE pushed_at IS NOT NULL ORDER BY 1") == ["owed", "young"], what="one is gone")
+    assert fleet.redis.lrange("photo_tasks_dlq", 0, -1) == ['{"error":"owed"}']
+
+
 def test_jobs_with_a_listed_dead_letter_are_kept(fleet):
     young = prepare(fleet)
     old_job(fleet, 1)

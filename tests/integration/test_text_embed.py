@@ -104,7 +104,8 @@ def chinese_clip(folder):
     rows = g.op("Gather", g.const(table), "input_ids")
     mask = g.op("Unsqueeze", g.op("Cast", "attention_mask", to=FLOAT), g.ints([2]))
     g.op("ReduceSum", g.op("Mul", rows, mask), g.ints([1]), keepdims=0, out="text_embeds")
-    g.save(folder / "text_model.onnx", [helper.make_tensor_value_info("input_ids", TensorProto.INT32, ["N", 52]), integers("attention_mask", ["N", 52])],
+    g.save(folder / "text_model.onnx", [helper.make_tensor_value_info("input_ids", TensorProto.INT32, ["N", 52]),
+            integers("attention_mask", ["N", 52])],
            [floats("text_embeds", ["N", 16])])
     pieces = [*WordPiece.SPECIAL, *"一只红色的猫狗在海边", "a", "red", "##s", "cat", "!"]
     (folder / "vocab.txt").write_text("".join(piece + "\n" for piece in pieces), encoding="utf-8")
@@ -137,7 +138,8 @@ def test_a_server_gives_the_same_embedding(ready):
         return [colors * np.float32(0.01) @ models_clip.TO_EMBEDDING]
 
     with FakeTriton() as fake:
-        fake.models["clip_text"] = Model([("input_ids", "INT64", [-1, models_clip.LENGTH])], [("text_embeds", "FP32", [1, models_clip.DIM])], text_model)
+        fake.models["clip_text"] = Model([("input_ids", "INT64", [-1, models_clip.LENGTH])],
+                                         [("text_embeds", "FP32", [1, models_clip.DIM])], text_model)
         ready.settings["PIXELFLEET_TRITON_URL"] = fake.url
         ready.programs[-1].stop()
         ready.start_worker("image=1,infer=1,io=2")

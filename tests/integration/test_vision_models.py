@@ -105,8 +105,8 @@ def off(box, other):
 
 
 def test_boxes_of_both_yolo_layouts_are_those_of_numpy_and_of_the_regions(ready, things):
-    data, artifacts = run(ready, [{"id": model, "tool": "detect", "params": {"model": model, "draw": True}} for model in ("yolov5", "yolov8")],
-                          things)
+    steps = [{"id": model, "tool": "detect", "params": {"model": model, "draw": True}} for model in ("yolov5", "yolov8")]
+    data, artifacts = run(ready, steps, things)
     far, true = 0, 0
     for model in data:
         for item, (scene, got) in enumerate(zip(things, data[model])):
@@ -149,8 +149,9 @@ def test_faces_landmarks_and_embeddings_are_those_of_numpy_and_opencv(ready, peo
         if scene is not large:
             true = max(true, *(min(off(i["box"], scene.boxes[name]) for i in got["items"]) for name in ("magenta", "cyan")))
     assert data["faces"][-1]["items"] == []
-    print(f"{len(people) + 1} pictures: boxes off by {worst['box']:.3f} pixels from NumPy's at most, by {true:.3f} from the regions; landmarks by "
-          f"{worst['landmark']:.3f}; least cosine of an embedding {worst['cosine']:.6f}, its length off by {worst['length']:.1e}")
+    print(f"{len(people) + 1} pictures: boxes off by {worst['box']:.3f} pixels from NumPy's at most, by {true:.3f} from the regions; "
+          f"landmarks by {worst['landmark']:.3f}; least cosine of an embedding {worst['cosine']:.6f}, its length off by "
+          f"{worst['length']:.1e}")
     assert worst["box"] <= 1 and worst["landmark"] <= 1 and true <= 1
     assert worst["cosine"] > 0.999 and worst["length"] < 1e-6
 
@@ -194,8 +195,10 @@ def make_fake():
             return [vision.arcface(fake.crops[-1])]
 
         picture = [("images", "FP32", [1, 3, 640, 640])]
-        fake.models["yolov8"] = Model(picture, [("output0", "FP32", [1, 84, 8400])], lambda given: [vision.yolov8(planes_of(given["images"]))])
-        fake.models["yolov5"] = Model(picture, [("output0", "FP32", [1, 25200, 85])], lambda given: [vision.yolov5(planes_of(given["images"]))])
+        fake.models["yolov8"] = Model(picture, [("output0", "FP32", [1, 84, 8400])],
+                                      lambda given: [vision.yolov8(planes_of(given["images"]))])
+        fake.models["yolov5"] = Model(picture, [("output0", "FP32", [1, 25200, 85])],
+                                      lambda given: [vision.yolov5(planes_of(given["images"]))])
         names = ("448", "471", "494", "451", "474", "497", "454", "477", "500")
         shapes = [[n, width] for width in (1, 4, 10) for n in (12800, 3200, 800)]
         fake.models["det_10g"] = Model([("input.1", "FP32", [1, 3, 640, 640])], [(n, "FP32", s) for n, s in zip(names, shapes)],

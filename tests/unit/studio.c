@@ -183,12 +183,14 @@ static int catch_memory(struct runner_ctx *ctx, size_t bytes, const char *what, 
 void studio_run(struct shot *s, const char *tool, const char *params, int fd, const char *origin)
 {
 	json_t *given = json_loads(params, 0, NULL);
-	struct job_input inputs[2] = {
+	int mask_fd = s->mask ? studio_file(g_object_ref(s->mask), "mask.png") : -1;
+	struct job_input inputs[3] = {
+		{ .step = "what", .name = "mask", .media_type = "image/png", .fd = mask_fd },
 		{ .step = "boxes", .fd = -1, .data = s->items },
 		{ .step = "src", .name = "picture", .media_type = "image/x", .origin = origin, .fd = fd },
 	};
 	struct runner_job job = { .tool = tool, .job = "j", .step = "s", .attempt = 1, .final = !s->not_final,
-		.params = given, .inputs = inputs, .ninputs = 2, .max_pixels = s->max_pixels ? s->max_pixels : 100000000,
+		.params = given, .inputs = inputs + !s->mask, .ninputs = s->mask ? 3 : 2, .max_pixels = s->max_pixels ? s->max_pixels : 100000000,
 		.ctx = &s->ctx };
 
 	studio_start();
@@ -198,6 +200,8 @@ void studio_run(struct shot *s, const char *tool, const char *params, int fd, co
 	json_decref(given);
 	if (fd >= 0)
 		close(fd);
+	if (mask_fd >= 0)
+		close(mask_fd);
 }
 
 void studio_done(struct shot *s)

@@ -30,6 +30,7 @@ struct shot {
 	bool not_final;
 	size_t max_pixels;      /* 0: many */
 	const json_t *items;    /* one more input, of data */
+	VipsImage *mask;        /* and one more picture, before the other, named "mask"; stays the caller's */
 	/* Answers the tool's questions for models; NULL: nobody does. See output.h. */
 	int (*ask)(struct runner_ctx *ctx, const json_t *question, int fd, json_t **ret, int *ret_fd, struct err *err);
 	size_t asked_memory;    /* out: the most that the tool asked for at once */

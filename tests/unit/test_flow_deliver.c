@@ -35,7 +35,8 @@ static char *call(struct flow_stage *s, int status, const char *params, const ch
 
 static void expect_body(const char *params, const char *data, const char *path, const char *body)
 {
-	scoped(free_p) char *inputs = xasprintf("[{\"step\":\"src\",\"item\":0,\"artifact\":{\"name\":\"picture\",\"media_type\":\"image/png\"}},%s]", data);
+	scoped(free_p) char *inputs = xasprintf("[{\"step\":\"src\",\"item\":0,\"artifact\":{\"name\":\"picture\","
+		"\"media_type\":\"image/png\"}},%s]", data);
 	scoped(free_p) char *line = xasprintf("POST /app%s HTTP/1.1\r\n", path), *end = xasprintf("\r\n\r\n%s", body);
 	struct flow_stage s;
 	int rc;
@@ -70,13 +71,14 @@ static void expect_reject(const char *params, const char *data, const char *word
 }
 
 #define IMAGE "{\"as\":\"image\",\"id\":7,\"model\":\"mine\",\"dim\":2}"
+#define ONE   "[{\"step\":\"a\",\"item\":0,\"data\":{\"embedding\":[1,0]}}]"
 #define FACES "{\"as\":\"faces\",\"id\":7,\"model\":\"arcface-buffalo_l\",\"dim\":3}"
 #define OCR   "{\"as\":\"ocr\",\"id\":7,\"langs\":[\"ch_sim\",\"en\"],\"min_conf\":0.3}"
 
 TEST(flow_deliver_posts_the_embedding_of_a_photo)
 {
-	expect_body(IMAGE, "{\"step\":\"clip\",\"item\":0,\"data\":{\"embedding\":[0.6,-0.8],\"dim\":2,\"model\":\"org/name\",\"backend\":\"onnx\","
-		"\"device\":\"cpu\"}}", "/api/internal/photos/7/ml_result",
+	expect_body(IMAGE, "{\"step\":\"clip\",\"item\":0,\"data\":{\"embedding\":[0.6,-0.8],\"dim\":2,\"model\":\"org/name\","
+		"\"backend\":\"onnx\",\"device\":\"cpu\"}}", "/api/internal/photos/7/ml_result",
 		"{\"model\":\"mine\",\"modality\":\"image\",\"embedding\":[0.6,-0.8],\"ml_result\":{\"source\":\"pixelfleet\","
 		"\"model_name\":\"org/name\",\"device\":\"cpu\"},\"processing_status\":\"done\"}");
 }
@@ -85,8 +87,8 @@ TEST(flow_deliver_keeps_the_digits_of_an_embedding)
 {
 	expect_body(IMAGE, "{\"step\":\"clip\",\"item\":0,\"data\":{\"embedding\":[0.123456789,-1.23456789e-08],\"model\":\"m\"}}",
 		"/api/internal/photos/7/ml_result",
-		"{\"model\":\"mine\",\"modality\":\"image\",\"embedding\":[0.123456789,-1.23456789e-8],\"ml_result\":{\"source\":\"pixelfleet\","
-		"\"model_name\":\"m\",\"device\":\"cpu\"},\"processing_status\":\"done\"}");
+		"{\"model\":\"mine\",\"modality\":\"image\",\"embedding\":[0.123456789,-1.23456789e-8],"
+		"\"ml_result\":{\"source\":\"pixelfleet\",\"model_name\":\"m\",\"device\":\"cpu\"},\"processing_status\":\"done\"}");
 }
 
 TEST(flow_deliver_posts_a_caption_with_the_embedding_of_its_text)
@@ -117,8 +119,8 @@ TEST(flow_deliver_posts_faces_with_their_corners)
 		"\"landmarks\":[[1,2]],\"embedding\":[0.5,0.5,0]}],\"width\":100,\"height\":100,\"model\":\"buffalo_l\"}}",
 		"/api/internal/photos/7/faces", "{\"faces\":[{\"embedding\":[0.5,0.5,0],\"model\":\"arcface-buffalo_l\","
 		"\"bbox\":{\"x1\":10.0,\"y1\":20.5,\"x2\":40.0,\"y2\":60.5}}]}");
-	expect_body(FACES, "{\"step\":\"f\",\"item\":0,\"data\":{\"items\":[],\"width\":100,\"height\":100}}", "/api/internal/photos/7/faces",
-		"{\"faces\":[]}");
+	expect_body(FACES, "{\"step\":\"f\",\"item\":0,\"data\":{\"items\":[],\"width\":100,\"height\":100}}",
+		"/api/internal/photos/7/faces", "{\"faces\":[]}");
 }
 
 TEST(flow_deliver_posts_text_that_is_certain_enough)
@@ -156,7 +158,8 @@ TEST(flow_deliver_rejects_embeddings_of_another_length_and_names_both)
 		"the embedding of model 'org/name' has 3 numbers, PROCESSING_EMBEDDING_DIM is 2");
 	expect_reject(FACES, "{\"items\":[{\"box\":[1,2,3,4],\"embedding\":[1,0]}]}",
 		"the embedding of face 0 has 2 numbers, PROCESSING_FACE_EMBEDDING_DIM is 3");
-	expect_reject("{\"as\":\"text\",\"id\":1,\"model\":\"m\",\"dim\":3}", "{\"embedding\":[1,0]}", "has 2 numbers, PROCESSING_EMBEDDING_DIM is 3");
+	expect_reject("{\"as\":\"text\",\"id\":1,\"model\":\"m\",\"dim\":3}", "{\"embedding\":[1,0]}",
+		"has 2 numbers, PROCESSING_EMBEDDING_DIM is 3");
 }
 
 TEST(flow_deliver_rejects_what_it_cannot_make_a_request_of)
@@ -184,7 +187,7 @@ TEST(flow_deliver_status_decides_whether_it_is_retried)
 	for (size_t i = 0; i < countof(cases); i++) {
 		struct flow_stage s;
 		int rc;
-		scoped(free_p) char *asked = call(&s, cases[i].status, IMAGE, "[{\"step\":\"a\",\"item\":0,\"data\":{\"embedding\":[1,0]}}]", &rc);
+		scoped(free_p) char *asked = call(&s, cases[i].status, IMAGE, ONE, &rc);
 		scoped(free_p) char *code = xasprintf(" answers %d", cases[i].status);
 
 		assert_int_equal(rc, -1);
@@ -206,7 +209,7 @@ TEST(flow_deliver_without_an_answer_is_the_servers_fault)
 	free(s.conf.api_base_url);
 	s.conf.api_base_url = xstrdup("http://127.0.0.1:1");
 	assert_int_equal(upstream_open_gallery(&s.gallery, &s.conf, &s.err), 0);
-	assert_int_equal(flow_stage_run(&s, IMAGE, "[{\"step\":\"a\",\"item\":0,\"data\":{\"embedding\":[1,0]}}]"), -1);
+	assert_int_equal(flow_stage_run(&s, IMAGE, ONE), -1);
 	assert_int_equal(s.err.kind, ERR_RETRY);
 	assert_string_equal(s.result.backend, "callback:127.0.0.1:1");
 	assert_false(s.result.backend_answered);
@@ -225,7 +228,7 @@ TEST(flow_deliver_asks_dispatchers_in_turn_where_no_server_is_set)
 	free(s.conf.dispatcher_url);
 	s.conf.dispatcher_url = xasprintf("http://127.0.0.1:1,%s", stub.url);
 	assert_int_equal(upstream_open_gallery(&s.gallery, &s.conf, &s.err), 0);
-	assert_int_equal(flow_stage_run(&s, IMAGE, "[{\"step\":\"a\",\"item\":0,\"data\":{\"embedding\":[1,0]}}]"), 0);
+	assert_int_equal(flow_stage_run(&s, IMAGE, ONE), 0);
 	assert_int_equal(http_stub_requests(&stub), 1);
 	assert_true(s.result.backend_answered);
 	flow_stage_close(&s);

@@ -150,7 +150,8 @@ TEST(origin_embeds_with_each_model_and_captions_with_the_first)
 	expect_json(node(s, "clip")->params, "{\"backend\":\"triton\",\"model\":\"org/a\"}");
 	expect_json(node(s, "clip-2")->params, "{\"backend\":\"triton\",\"model\":\"b\"}");
 	expect_json(node(s, "deliver-clip-2")->params, "{\"as\":\"image\",\"model\":\"two\",\"dim\":512}");
-	expect_json(node(s, "caption")->params, "{\"backend\":\"triton\",\"model\":\"Salesforce/blip-image-captioning-base\",\"max_length\":20}");
+	expect_json(node(s, "caption")->params,
+		"{\"backend\":\"triton\",\"model\":\"Salesforce/blip-image-captioning-base\",\"max_length\":20}");
 	expect_json(node(s, "caption-text")->params, "{\"backend\":\"triton\",\"model\":\"org/a\"}");
 	expect_json(node(s, "deliver-caption")->params, "{\"as\":\"caption\",\"model\":\"one\",\"dim\":512}");
 	assert_int_equal(node(s, "deliver-caption")->nneeds, 2);
@@ -180,7 +181,7 @@ TEST(origin_says_what_is_wrong_with_a_photo_message)
 	refuses(&k, "photo_tasks", "", "empty");
 	refuses(&k, "photo_tasks", "{\"photo_id\":1,", "JSON");
 	refuses(&k, "photo_tasks", "[1]", "an object");
-	refuses(&k, "photo_tasks", "\"x\"", "an object");
+	refuses(&k, "photo_tasks", "\"x\"", "JSON");
 	refuses(&k, "photo_tasks", "{}", "/photo_id: missing");
 	refuses(&k, "photo_tasks", "{}", "/path: missing");
 	refuses(&k, "photo_tasks", "{\"photo_id\":\"a1\",\"path\":\"x\"}", "/photo_id: found \"a1\", allowed: a whole number");
@@ -258,7 +259,8 @@ TEST(origin_says_what_is_wrong_with_a_text_message)
 
 	desk_open(&k, NULL);
 	refuses(&k, "text_tasks", "nonsense", "JSON");
-	refuses(&k, "text_tasks", "{\"type\":\"photo\",\"request_id\":1,\"query\":\"q\"}", "/type: found \"photo\", allowed: \"text_embed\"");
+	refuses(&k, "text_tasks", "{\"type\":\"photo\",\"request_id\":1,\"query\":\"q\"}",
+		"/type: found \"photo\", allowed: \"text_embed\"");
 	refuses(&k, "text_tasks", "{\"request_id\":\"x\",\"query\":\"q\"}", "/request_id");
 	refuses(&k, "text_tasks", "{\"query\":\"q\"}", "/request_id: missing");
 	refuses(&k, "text_tasks", "{\"request_id\":1}", "/query: missing");
@@ -314,14 +316,14 @@ TEST(origin_settings_that_make_no_sense_refuse_to_start)
 	refuses_setting("REDIS_QUEUE_NAME=my list", "no blanks");
 	refuses_setting("PIXELFLEET_PHOTO_BACKEND=cuda", "PIXELFLEET_PHOTO_BACKEND: 'cuda' is neither onnx nor triton");
 	refuses_setting("PROCESSING_EMBEDDING_DIM=0", "PROCESSING_EMBEDDING_DIM: 0 is not from 1");
-	refuses_setting("FACE_MODEL_NAME=a name that has more than a hundred and twenty-eight bytes, which is what a model's name may have at most, "
-		"as a parameter of a step", "make no pipeline");
+	refuses_setting("FACE_MODEL_NAME=a name that has more than a hundred and twenty-eight bytes, which is what a model's name may have "
+		"at most, as a parameter of a step", "make no pipeline");
 }
 
 TEST(origin_settings_that_are_empty_are_their_defaults)
 {
-	static const char *const env[] = { "CLIP_MODELS=", "CLIP_MODEL_NAME=", "PROCESSING_DEFAULT_MODEL=", "PROCESSING_EMBEDDING_DIM=", "OCR_LANGS=",
-		"OCR_ENABLED=", "OCR_MIN_CONF=", "CAPTION_ENABLED=", "FACE_MODEL_NAME=", "REDIS_DLQ_NAME=", "API_BASE_URL=", NULL };
+	static const char *const env[] = { "CLIP_MODELS=", "CLIP_MODEL_NAME=", "PROCESSING_DEFAULT_MODEL=", "PROCESSING_EMBEDDING_DIM=",
+		"OCR_LANGS=", "OCR_ENABLED=", "OCR_MIN_CONF=", "CAPTION_ENABLED=", "FACE_MODEL_NAME=", "REDIS_DLQ_NAME=", "API_BASE_URL=", NULL };
 	struct desk k;
 	scoped(submission_free_p) struct submission *s = NULL;
 
@@ -345,7 +347,8 @@ static void expect_letter(const char *message, size_t len, const char *want)
 
 TEST(origin_letter_is_the_message_with_the_error)
 {
-	EXPECT_LETTER("{\"photo_id\": 1, \"z\": [0.5, \"\\u00e9\"], \"a\": null}", "{\"photo_id\":1,\"z\":[0.5,\"é\"],\"a\":null,\"error\":\"why \\\"not\\\"\"}");
+	EXPECT_LETTER("{\"photo_id\": 1, \"z\": [0.5, \"\\u00e9\"], \"a\": null}",
+		"{\"photo_id\":1,\"z\":[0.5,\"é\"],\"a\":null,\"error\":\"why \\\"not\\\"\"}");
 	EXPECT_LETTER("{}", "{\"error\":\"why \\\"not\\\"\"}");
 	EXPECT_LETTER("{\"error\":\"the last time\",\"photo_id\":1}", "{\"error\":\"why \\\"not\\\"\",\"photo_id\":1}");
 }

@@ -293,9 +293,12 @@ TEST(sandbox_reads_fonts_and_models_and_libraries_only)
 	assert_false(readable_has("/etc/passwd") || readable_has("/usr/share/fonts/../../../etc/passwd") || readable_has(""));
 	assert_true(readable_is_harmless("/sys/devices/system/cpu/online") && readable_is_harmless("/usr/share/x"));
 	assert_false(readable_is_harmless("/etc/shadow") || readable_is_harmless("/proc/1/environ"));
+	assert_false(readable_leads_to("/srv") || readable_leads_to("/"));
+	readable_show_way();
+	assert_true(readable_leads_to("/srv") && readable_leads_to("/") && !readable_leads_to("/sr") && !readable_has("/srv"));
 	unsetenv("PIXELFLEET_MODELS_DIR");
 	readable_init();
-	assert_false(readable_has("/srv/models/yolo"));
+	assert_false(readable_has("/srv/models/yolo") || readable_leads_to("/srv"));
 }
 
 /* ---- the parent's limit ---- */

@@ -93,7 +93,8 @@ TEST(tokenizer_clip_takes_any_character)
 
 	/* 日 / a family of emoji, one word / a Hebrew letter with its point / Hangul / a control character */
 	assert_string_equal(numbers(dir, NULL, "\xe6\x97\xa5", 0), "600 162 245 354 601");
-	assert_string_equal(numbers(dir, NULL, "\xf0\x9f\x91\xa9\xe2\x80\x8d\xf0\x9f\x91\xa7", 0), "600 172 253 239 102 158 222 235 172 253 239 356 601");
+	assert_string_equal(numbers(dir, NULL, "\xf0\x9f\x91\xa9\xe2\x80\x8d\xf0\x9f\x91\xa7", 0),
+		"600 172 253 239 102 158 222 235 172 253 239 356 601");
 	assert_string_equal(numbers(dir, NULL, "\xd7\xa9\xd6\xb8", 0), "600 147 358 146 372 601");
 	assert_string_equal(numbers(dir, NULL, "\xed\x95\x9c", 0), "600 169 243 506 601");
 	assert_string_equal(numbers(dir, NULL, "red\x01red", 0), "600 520 445 520 601");
@@ -271,7 +272,8 @@ TEST(tokenizer_goes_by_the_card_then_by_the_files_that_are_there)
 	assert_string_equal(numbers(dir, "{\"tokenizer\":{\"type\":\"clip\"}}", "a", 0), "600 320 601");
 	assert_int_equal(rename(test_path("vocab.txt"), test_path("words.txt")), 0);
 	assert_string_equal(numbers(dir, NULL, "a", 0), "600 320 601");
-	assert_string_equal(numbers(dir, "{\"tokenizer\":{\"vocab\":\"words.txt\",\"start\":7,\"end\":8,\"pad\":9,\"length\":52}}", "a", 4), "7 12 8 9");
+	assert_string_equal(numbers(dir, "{\"tokenizer\":{\"vocab\":\"words.txt\",\"start\":7,\"end\":8,\"pad\":9,\"length\":52}}", "a", 4),
+		"7 12 8 9");
 	assert_int_equal(rename(test_path("words.txt"), test_path("vocab.txt")), 0);
 	assert_int_equal(tokenizer_open(dir, NULL, &t, &err), 0);
 	assert_int_equal(tokenizer_length(t), 52);
@@ -296,7 +298,8 @@ TEST(tokenizer_reads_the_one_file_of_hugging_face)
 	json_object_del(v, "<|endoftext|>");
 	vocab = json_dumps(v, JSON_COMPACT);
 	for (size_t i = 0; i < countof(merges); i++) {
-		scoped(free_p) char *model = xasprintf("{\"type\":\"BPE\",\"end_of_word_suffix\":\"</w>\",\"vocab\":%s,\"merges\":%s}", vocab, merges[i]);
+		scoped(free_p) char *model = xasprintf("{\"type\":\"BPE\",\"end_of_word_suffix\":\"</w>\",\"vocab\":%s,\"merges\":%s}",
+			vocab, merges[i]);
 
 		wrap(model);
 		assert_string_equal(numbers(dir, NULL, "red photo", 0), "600 520 79 71 78 83 334 601");

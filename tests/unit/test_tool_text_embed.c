@@ -39,7 +39,8 @@ static int backend(struct runner_ctx *ctx, const json_t *question, int fd, json_
 
 static void embed(struct shot *s, const char *in, const char *out, const char *card, const char *params)
 {
-	snprintf(description, sizeof description, "{\"model\":{\"inputs\":[%s],\"outputs\":[%s]},\"device\":\"cpu\",\"card\":%s,\"dir\":\"%s\"}",
+	snprintf(description, sizeof description,
+		"{\"model\":{\"inputs\":[%s],\"outputs\":[%s]},\"device\":\"cpu\",\"card\":%s,\"dir\":\"%s\"}",
 		in, out, card, test_dir());
 	answer_shape = "[1,3]";
 	s->ask = backend;
@@ -109,7 +110,8 @@ TEST(text_embed_takes_the_length_of_the_card_where_the_model_leaves_it_free)
 
 	tiny_clip();
 	memcpy(answer, (const float[]){ 1, 0, 0 }, sizeof answer);
-	embed(&s, TENSOR("ids", "INT64", "[1,-1]"), TENSOR("out", "FP32", "[-1,-1]"), "{\"tokenizer\":{\"length\":6,\"pad\":0}}", RED_PHOTO);
+	embed(&s, TENSOR("ids", "INT64", "[1,-1]"), TENSOR("out", "FP32", "[-1,-1]"),
+		"{\"tokenizer\":{\"length\":6,\"pad\":0}}", RED_PHOTO);
 	expect(&s, "{\"embedding\":[1.0,0.0,0.0],\"dim\":3,\"tokens\":4,\"model\":\"m\",\"backend\":\"onnx\",\"device\":\"cpu\"}");
 	expect_numbers(seen[0], (const int64_t[]){ TINY_START, TINY_RED, TINY_PHOTO, TINY_END, 0, 0 });
 	studio_done(&s);
@@ -122,7 +124,8 @@ TEST(text_embed_tells_when_a_text_was_cut)
 	tiny_clip();
 	memcpy(answer, (const float[]){ 1, 0, 0 }, sizeof answer);
 	embed(&s, IDS, EMBEDS, "{}", "{\"model\":\"m\",\"text\":\"red red red red red\"}");
-	expect(&s, "{\"embedding\":[1.0,0.0,0.0],\"dim\":3,\"tokens\":6,\"cut\":true,\"model\":\"m\",\"backend\":\"onnx\",\"device\":\"cpu\"}");
+	expect(&s, "{\"embedding\":[1.0,0.0,0.0],\"dim\":3,\"tokens\":6,\"cut\":true,"
+		"\"model\":\"m\",\"backend\":\"onnx\",\"device\":\"cpu\"}");
 	expect_numbers(seen[0], (const int64_t[]){ TINY_START, TINY_RED, TINY_RED, TINY_RED, TINY_RED, TINY_END });
 	studio_done(&s);
 }
@@ -163,6 +166,17 @@ TEST(text_embed_without_a_text_says_so)
 	expect_refusal(&s, "\"model\"");
 }
 
+TEST(text_embed_has_nothing_to_tell_of_an_empty_caption)
+{
+	scoped(json_decref_p) json_t *data = json_loads("{\"caption\":\" \"}", 0, NULL);
+	struct shot s = { .items = data };
+
+	tiny_clip();
+	embed(&s, IDS, EMBEDS, "{}", "{\"model\":\"m\"}");
+	expect(&s, "{\"text\":\"\"}");
+	studio_done(&s);
+}
+
 TEST(text_embed_refuses_a_model_with_another_signature)
 {
 	static const struct { const char *in, *out, *card, *words; } wrong[] = {
@@ -189,8 +203,8 @@ TEST(text_embed_refuses_a_model_with_another_signature)
 
 TEST(text_embed_refuses_an_embedding_that_is_none)
 {
-	static const struct { float values[3]; const char *words; } none[] = { { { 0, 0, 0 }, "is 0 in all" }, { { 1, NAN, 0 }, "no number" },
-		{ { INFINITY, 0, 0 }, "no number" } };
+	static const struct { float values[3]; const char *words; } none[] = { { { 0, 0, 0 }, "is 0 in all" },
+		{ { 1, NAN, 0 }, "no number" }, { { INFINITY, 0, 0 }, "no number" } };
 
 	tiny_clip();
 	for (size_t i = 0; i < countof(none); i++) {

@@ -44,8 +44,8 @@ static void add_letters(json_t *pieces, const char *suffix)
 
 const char *tiny_clip(void)
 {
-	static const struct { const char *piece; int id; } words[] = { { "re", 519 }, { "red</w>", TINY_RED }, { "ph", 521 }, { "pho", 522 },
-		{ "phot", 523 }, { "photo</w>", TINY_PHOTO }, { "'s</w>", TINY_S }, { "<|startoftext|>", TINY_START },
+	static const struct { const char *piece; int id; } words[] = { { "re", 519 }, { "red</w>", TINY_RED }, { "ph", 521 },
+		{ "pho", 522 }, { "phot", 523 }, { "photo</w>", TINY_PHOTO }, { "'s</w>", TINY_S }, { "<|startoftext|>", TINY_START },
 		{ "<|endoftext|>", TINY_END } };
 	json_t *pieces = json_object();
 

@@ -178,6 +178,8 @@ int bench_run(const struct bench *b, json_t *to, struct err *err)
 	int rc = 0;
 
 	json_object_set_new(to, "shapes", shapes);
+	if (b->batch > 1 && !signature_batches(b->signature))
+		return err_set(err, ERR_REJECT, "--batch %u: its first axis is not free everywhere, under one name: it runs one at a time", b->batch);
 	for (size_t i = 0; i < b->signature->nin && rc == 0; i++) {
 		rc = make_input(b, &b->signature->in[i], &in[i], err);
 		if (rc == 0)

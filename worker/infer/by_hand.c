@@ -48,14 +48,15 @@ static int find_file(const char *file, char path[PATH_MAX], struct err *err)
 	return 0;
 }
 
-static int prepare(const struct conf *conf, struct subject *s, struct err *err)
+static int prepare(const struct conf *conf, struct subject *s, bool *ret_missing, struct err *err)
 {
 	const struct ort_options options = { conf->onnxruntime, conf->device, conf->intra_op_threads };
 	struct sandbox_state state;
 	struct sandbox box = { .files = 256, .file_mb = 1, .opens_files = true };
 
 	meter_open();
-	if (ort_open(&options, &s->ort, err) < 0)
+	*ret_missing = ort_open(&options, &s->ort, err) < 0;
+	if (*ret_missing)
 		return -1;
 	box.gpu = strcmp(ort_device(s->ort), "cuda") == 0;
 	box.memory_mb = box.gpu ? 0 : conf->infer_memory_mb;
@@ -92,12 +93,13 @@ static json_t *describe(const struct subject *s, const char *file)
 	return j;
 }
 
-static int look(const struct by_hand *what, const struct conf *conf, const char *path, json_t **ret, struct err *err)
+static int look(const struct by_hand *what, const struct conf *conf, const char *path, bool *ret_missing, json_t **ret,
+	struct err *err)
 {
 	scoped(subject_done) struct subject s = { 0 };
 	scoped(json_decref_p) json_t *j = NULL;
 
-	if (prepare(conf, &s, err) < 0 || load(&s, path, err) < 0)
+	if (prepare(conf, &s, ret_missing, err) < 0 || load(&s, path, err) < 0)
 		return -1;
 	j = describe(&s, what->file);
 	if (what->is_bench) {
@@ -111,15 +113,16 @@ static int look(const struct by_hand *what, const struct conf *conf, const char 
 	return 0;
 }
 
-int by_hand(const struct by_hand *what, struct err *err)
+int by_hand(const struct by_hand *what, bool *ret_missing, struct err *err)
 {
 	scoped(conf_done) struct conf conf = { 0 };
 	scoped(json_decref_p) json_t *j = NULL;
 	scoped(buf_free) struct buf line = { 0 };
 	char path[PATH_MAX];
 
+	*ret_missing = false;
 	if (find_file(what->file, path, err) < 0 || conf_load(&conf, (const char *const *)environ, err) < 0 ||
-	    look(what, &conf, path, &j, err) < 0)
+	    look(what, &conf, path, ret_missing, &j, err) < 0)
 		return -1;
 	buf_json(&line, j);
 	puts(line.text);

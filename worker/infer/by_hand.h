@@ -20,6 +20,7 @@ struct by_hand {
 	unsigned callers, seconds, batch;       /* of --bench */
 };
 
-int by_hand(const struct by_hand *what, struct err *err) must_use;
+/* *ret_missing: it failed because there is no ONNX Runtime here, or not the device that was asked for. */
+int by_hand(const struct by_hand *what, bool *ret_missing, struct err *err) must_use;
 
 #endif

@@ -68,14 +68,14 @@ static void gather(struct crew *c, struct round_of *w)
 {
 	const struct request *head = w->r[0];
 	size_t most = min_of(head->q.max_batch ? head->q.max_batch : c->o.batch_max, c->o.batch_max), rows = head->q.rows, waiting = 1;
-	size_t bytes = bytes_of(&head->q), share;
+	size_t bytes = bytes_of(&head->q), idle = c->o.callers - c->active, share;         /* this one is not counted as active yet */
 	struct request *next;
 
 	if (head->model->is_separate || !signature_batches(head->model->signature))
 		return;
 	for (const struct request *r = c->queue; r; r = r->next)
 		waiting += joins(head, r);
-	share = (waiting + c->idle) / (c->idle + 1);
+	share = (waiting + idle - 1) / idle;
 	for (struct request *r = c->queue; r && w->n < min_of(share, (size_t)ROUND_MOST); r = next) {
 		next = r->next;
 		if (!joins(head, r) || rows + r->q.rows > most || bytes + bytes_of(&r->q) > QUESTION_BYTES_MAX)
@@ -111,6 +111,7 @@ static void take_absent(struct crew *c, struct round_of *w, struct request *r)
 		break;
 	case ROOM_LATER:
 		w->work = w->removed.n ? WORK_TIDY : WORK_NONE;
+		w->model = NULL;        /* nobody counts on it but the request, which may be called off */
 		break;
 	case ROOM_NEVER:
 		w->work = WORK_REFUSE;
@@ -138,7 +139,6 @@ static bool take(struct crew *c, struct round_of *w)
 	w->next = c->rounds;
 	c->rounds = w;
 	c->active++;
-	c->begun++;
 	return true;
 }
 
@@ -167,9 +167,7 @@ static void *call(void *arg)
 		struct round_of w = { 0 };
 
 		if (!take(c, &w)) {
-			c->idle++;
 			cond_wait(&c->wake, &c->lock);
-			c->idle--;
 			continue;
 		}
 		unlock(&c->lock);
@@ -317,6 +315,7 @@ bool crew_cancel(struct crew *c, struct request *r)
 	} else {
 		crew_unlink(c, r);
 		shelf_tidy(&c->shelf, &gone);
+		pthread_cond_broadcast(&c->wake);       /* it may have been in the way of those behind it */
 	}
 	unlock(&c->lock);
 	crew_put_away(c, &gone);

@@ -34,8 +34,7 @@ struct crew {
 	bool is_stopped;
 	struct request *queue;          /* oldest first */
 	struct round_of *rounds;
-	size_t idle, active;            /* callers */
-	uint64_t begun;                 /* works, ever */
+	size_t active;                  /* callers that have work */
 	struct shelf shelf;
 };
 

@@ -12,8 +12,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-/* Exit codes; see also --help. TEMPORARY is EX_TEMPFAIL of sysexits.h. */
-enum { OK = 0, FAILED = 1, USAGE = 2, TEMPORARY = 75 };
+/* Exit codes; see also --help. The last two are EX_UNAVAILABLE and EX_TEMPFAIL of sysexits.h. */
+enum { OK = 0, FAILED = 1, USAGE = 2, MISSING = 69, TEMPORARY = 75 };
 
 static void help(void)
 {
@@ -33,7 +33,8 @@ static void help(void)
 	     "  --batch N        rows in one run, where the model leaves its first axis free; 1\n"
 	     "  --version, --help\n"
 	     "\n"
-	     "Exit codes: 0 done, 1 it can never work, 2 wrong usage, 75 it may work later.\n"
+	     "Exit codes: 0 done, 1 it can never work, 2 wrong usage, 69 there is no ONNX Runtime or not the\n"
+	     "device that is asked for, 75 it may work later.\n"
 	     "By hand it heeds PIXELFLEET_ONNXRUNTIME, PIXELFLEET_DEVICE, PIXELFLEET_INTRA_OP_THREADS,\n"
 	     "PIXELFLEET_INFER_MEMORY_MB, PIXELFLEET_LOG and PIXELFLEET_LOG_LEVEL.");
 }
@@ -64,12 +65,13 @@ static int serve_worker(const char *arg)
 
 static int run_by_hand(const struct by_hand *what)
 {
+	bool is_missing;
 	struct err err;
 
-	if (by_hand(what, &err) == 0)
+	if (by_hand(what, &is_missing, &err) == 0)
 		return OK;
 	fprintf(stderr, "pixelfleet-infer: %s\n", err.msg);
-	return err.kind == ERR_RETRY ? TEMPORARY : FAILED;
+	return err.kind == ERR_RETRY ? TEMPORARY : is_missing ? MISSING : FAILED;
 }
 
 static bool read_number(const char *text, unsigned most, unsigned *ret)

@@ -169,7 +169,8 @@ int bpe_from_json(struct bpe *b, const json_t *merges, const char *path, struct 
 		else if (json_is_string(one))
 			rc = add_pair(b, json_string_value(one), json_string_length(one), &why);
 		else if (json_array_size(one) == 2 && json_is_string(left) && json_is_string(right))
-			rc = add(b, json_string_value(left), json_string_length(left), json_string_value(right), json_string_length(right), &why);
+			rc = add(b, json_string_value(left), json_string_length(left), json_string_value(right),
+				json_string_length(right), &why);
 		if (rc < 0)
 			return err_set(err, ERR_REJECT, "'%.400s' merge %zu: %.500s", path, i, why.msg);
 	}
@@ -257,7 +258,9 @@ void bpe_encode(const struct bpe *b, const char *word, size_t size, struct ids *
 		bool is_last = i + 1 == size;
 		unsigned char byte = (unsigned char)word[i];
 
-		at[i] = (struct symbol){ is_last ? b->last[byte] : b->first[byte], (uint32_t)i - 1, is_last ? NOBODY : (uint32_t)i + 1, false };
+		at[i].id = is_last ? b->last[byte] : b->first[byte];
+		at[i].before = i ? (uint32_t)i - 1 : NOBODY;
+		at[i].next = is_last ? NOBODY : (uint32_t)i + 1;
 	}
 	for (size_t i = 0; i < size; i++)
 		consider(b, &w, (uint32_t)i);

@@ -223,22 +223,46 @@ static void keep_surest(struct ocr_words *all, struct ocr_words *to)
 		}
 }
 
-int ocr_scene(struct tesseract *t, const struct scene *s, double min_score, struct ocr_words *words, struct err *err)
+/* White where lines were found. What is beside them is laid out anew then, and often read. */
+static void erase(const struct scene *s, const struct ocr_words *found, unsigned char *pixels)
+{
+	for (size_t i = 0; i < found->n; i++) {
+		const struct ocr_word *w = &found->list[i];
+		double pad = tall(w) * s->scale / 8;
+		int left = max_of((int)(w->left * s->scale - pad), 0), right = min_of((int)(w->right * s->scale + pad), s->width);
+		int top = max_of((int)(w->top * s->scale - pad), 0), bottom = min_of((int)(w->bottom * s->scale + pad), s->height);
+
+		for (int y = top; y < bottom && left < right; y++)
+			memset(pixels + (size_t)y * (size_t)s->width + left, 255, (size_t)(right - left));
+	}
+}
+
+static int look(struct tesseract *t, const struct scene *s, double min_score, bool again, struct ocr_words *words, struct err *err)
 {
 	static const struct view views[] = { { true, false }, { true, true }, { false, false } };
-	scoped(ocr_words_done) struct ocr_words all = *words;
+	scoped(ocr_words_done) struct ocr_words all = { 0 };
 	scoped(free_p) unsigned char *pixels = xcalloc((size_t)s->width, (size_t)s->height);
 	const struct grey shown = { pixels, s->width, s->height };
 
-	*words = (struct ocr_words){ 0 };
+	number_on(&all, words, min_score);
 	for (size_t i = 0; i < countof(views); i++) {
 		if (s->bands == 1 && views[i].all)
 			continue;       /* the same as any */
 		make_view(s, views[i], pixels);
+		if (again)
+			erase(s, words, pixels);
 		if (read_view(t, &shown, s, max_of(min_score, SURE), &all, err) < 0)
 			return -1;
 	}
 	drop_odd(&all);
+	ocr_words_done(words);
 	keep_surest(&all, words);
 	return 0;
+}
+
+int ocr_scene(struct tesseract *t, const struct scene *s, double min_score, struct ocr_words *words, struct err *err)
+{
+	if (look(t, s, min_score, false, words, err) < 0)
+		return -1;
+	return words->n ? look(t, s, min_score, true, words, err) : 0;
 }

@@ -72,6 +72,13 @@ bool ocr_is_cjk(uint32_t c)
 		(c >= 0xfe30 && c <= 0xfe4f) || (c >= 0xff00 && c <= 0xffef) || (c >= 0x20000 && c <= 0x3ffff);
 }
 
+/* Blanks, punctuation, symbols. */
+static bool is_sign(uint32_t c)
+{
+	return c < 0x80 ? !isalnum((int)c) : c < 0xc0 || (c >= 0x2000 && c <= 0x2bff) || (c >= 0x3000 && c <= 0x303f) ||
+		(c >= 0xff00 && c <= 0xff0f) || c == 0xfffd;
+}
+
 size_t ocr_letters(const char *text)
 {
 	size_t n = strlen(text), letters = 0;
@@ -79,10 +86,7 @@ size_t ocr_letters(const char *text)
 
 	for (size_t at = 0; at < n;) {
 		at += character(text + at, n - at, &c);
-		if (ocr_is_cjk(c) && !(c >= 0x3000 && c <= 0x303f) && !(c >= 0xff00 && c <= 0xff0f))
-			letters += 2;
-		else
-			letters += c < 0x80 ? isalnum((int)c) != 0 : c >= 0xc0 && !(c >= 0x2000 && c <= 0x2bff) && c != 0xfffd;
+		letters += is_sign(c) ? 0 : ocr_is_cjk(c) ? 2 : 1;
 	}
 	return letters;
 }
@@ -197,4 +201,40 @@ void ocr_corners(double left, double top, double right, double bottom, double an
 	}
 	for (int i = 0; i < 4; i++)
 		ret[i] = p[(i + turns) % 4];
+}
+
+struct extent {
+	double least, most;
+};
+
+static void extend(struct extent *e, double v)
+{
+	e->least = min_of(e->least, v);
+	e->most = max_of(e->most, v);
+}
+
+void ocr_line_corners(const struct ocr_words *w, const struct ocr_line *line, struct ocr_point ret[4])
+{
+	struct extent along = { INFINITY, -INFINITY }, across = along;
+	double c = cos(line->angle), s = sin(line->angle);
+
+	if (fabs(line->angle) < LEAST_SLOPE || fabs(line->angle) > MOST_SLOPE || line->turns) {
+		ocr_corners(line->left, line->top, line->right, line->bottom, line->angle, line->turns, ret);
+		return;
+	}
+	for (size_t i = 0; i < line->n; i++) {
+		const struct ocr_word *a = &w->list[line->first + i];
+		struct ocr_point p[4];
+
+		ocr_corners(a->left, a->top, a->right, a->bottom, line->angle, 0, p);
+		for (size_t k = 0; k < 4; k++) {
+			extend(&along, p[k].x * c + p[k].y * s);
+			extend(&across, p[k].y * c - p[k].x * s);
+		}
+	}
+	for (size_t k = 0; k < 4; k++) {
+		double u = k == 1 || k == 2 ? along.most : along.least, v = k >= 2 ? across.most : across.least;
+
+		ret[k] = (struct ocr_point){ u * c - v * s, u * s + v * c };
+	}
 }

@@ -50,6 +50,9 @@ void ocr_line_text(const struct ocr_words *w, const struct ocr_line *line, struc
  * the given one, or that box where there is none. */
 void ocr_corners(double left, double top, double right, double bottom, double angle, int turns, struct ocr_point ret[4]);
 
+/* Of a line: around the corners of all its words. A long sloping line's own box tells little of how tall it is. */
+void ocr_line_corners(const struct ocr_words *w, const struct ocr_line *line, struct ocr_point ret[4]);
+
 bool ocr_is_cjk(uint32_t c);
 
 /* Letters and digits; a CJK character counts as two. */

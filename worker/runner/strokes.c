@@ -11,7 +11,9 @@ enum { LEAST = 14, MOST_RADIUS = 40 };  /* LEAST: of a hat that is no noise */
 #define PAD        0.3          /* letters that were not read, and what hangs below the line */
 #define SPREAD     0.045        /* of the line's height: outlines, shadows, what compression smeared */
 #define EDGE       0.6          /* of the threshold: the soft edge of a stroke is of the stroke */
-#define AS_STRONG  0.5          /* of the stronger kind of hat: then both are letters */
+#define AS_STRONG  0.5          /* of the stronger kind of hat: then both are letters, */
+#define BESIDE     0.15         /* or of this, when it is beside the stronger one almost everywhere: letters and their outlines */
+#define ALMOST     0.8
 #define TOO_LITTLE 0.01
 
 struct line {                   /* the rectangle around one */
@@ -119,23 +121,42 @@ static size_t take(const struct line *l, const struct kind *k, struct hole *to)
 	return count;
 }
 
+/* How much of the weaker kind is within two pixels of what was taken. */
+static bool is_beside(const struct line *l, const struct kind *k, const struct hole *taken)
+{
+	size_t n = (size_t)l->width * (size_t)l->height, beside = 0;
+	struct hole wide;
+
+	hole_make(&wide, l->width, l->height);
+	hole_add(&wide, taken, 0, 0);
+	hole_widen(&wide, 2);
+	for (size_t i = 0; i < n; i++)
+		beside += l->place.at[i] && k->hat[i] > k->threshold && wide.at[i];
+	hole_done(&wide);
+	return (double)beside >= ALMOST * (double)k->count;
+}
+
 /* The strokes, in `to`; false: none stand out. */
 static bool find(struct line *l, struct hole *to)
 {
 	size_t n = (size_t)l->width * (size_t)l->height, found = 0;
 	scoped(free_p) uint8_t *hats = xcalloc(n, 2);
-	struct kind kinds[2] = { { .hat = hats }, { .hat = hats + n } };
-	double most;
+	struct kind kinds[2] = { { .hat = hats }, { .hat = hats + n } }, *strong = &kinds[0], *weak = &kinds[1];
 
 	make_grey(l);
 	for (size_t k = 0; k < 2; k++) {
 		make_hat(l, k == 0, kinds[k].hat);
 		measure(l, &kinds[k]);
 	}
-	most = max_of(kinds[0].contrast, kinds[1].contrast);
-	for (size_t k = 0; k < 2; k++)
-		if (kinds[k].contrast > 0 && kinds[k].contrast >= AS_STRONG * most)
-			found += take(l, &kinds[k], to);
+	if (kinds[1].contrast > kinds[0].contrast) {
+		strong = &kinds[1];
+		weak = &kinds[0];
+	}
+	if (strong->contrast <= 0)
+		return false;
+	found = take(l, strong, to);
+	if (weak->contrast >= AS_STRONG * strong->contrast || (weak->contrast >= BESIDE * strong->contrast && is_beside(l, weak, to)))
+		found += take(l, weak, to);
 	return (double)found >= TOO_LITTLE * (double)hole_count(&l->place);
 }
 

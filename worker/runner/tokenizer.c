@@ -107,7 +107,8 @@ static int read_json(struct tokenizer *t, const json_t *card, struct files *file
 			return err_set(err, ERR_REJECT, "'%.400s' has byte pairs without \"end_of_word_suffix\":\"" BPE_END
 				"\": they are not CLIP's", files->vocab);
 	}
-	if (json_is_object(model) ? read_model(t, all, model, files->vocab, err) < 0 : vocabulary_from_json(&t->v, all, files->vocab, err) < 0)
+	if (json_is_object(model) ? read_model(t, all, model, files->vocab, err) < 0 :
+	    vocabulary_from_json(&t->v, all, files->vocab, err) < 0)
 		return -1;
 	if (type ? strcmp(type, "clip") == 0 : merges || !json_is_object(model))
 		return read_clip(t, merges, files, err);
@@ -130,7 +131,8 @@ static int read_files(struct tokenizer *t, const json_t *card, struct files *fil
 	} else {
 		t->kind = TOKENIZER_WORDPIECE;
 		if (type && strcmp(type, "clip") == 0)
-			return err_set(err, ERR_REJECT, "'%.400s': a tokenizer of type \"clip\" has its vocabulary in a .json", files->vocab);
+			return err_set(err, ERR_REJECT, "'%.400s': a tokenizer of type \"clip\" has its vocabulary in a .json",
+				files->vocab);
 		if (vocabulary_read_lines(&t->v, files->vocab, err) < 0)
 			return -1;
 	}
@@ -153,10 +155,11 @@ static int find_special(const struct tokenizer *t, const json_t *card, const cha
 		return 0;
 	}
 	if (said)
-		return err_set(err, ERR_REJECT, "the card's tokenizer.%s is no number of a piece, from 0 to %d", member, VOCABULARY_MOST - 1);
+		return err_set(err, ERR_REJECT, "the card's tokenizer.%s is no number of a piece, from 0 to %d", member,
+			VOCABULARY_MOST - 1);
 	if (id < 0)
-		return err_set(err, ERR_REJECT, "'%.400s' has no piece \"%s\"%s%s%s", path, piece, member ? ", and the card says no tokenizer." : "",
-			member ? member : "", member ? "" : ", for words that it does not know");
+		return err_set(err, ERR_REJECT, "'%.400s' has no piece \"%s\"%s%s", path, piece,
+			member ? ", and the card says no tokenizer." : ", for words that it does not know", member ? member : "");
 	*ret = id;
 	return 0;
 }

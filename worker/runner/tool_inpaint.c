@@ -21,7 +21,8 @@ enum { MOST_FEATHER = 64, MODEL_FEATHER = 2 };
 #define MODEL_BYTES (64.0 * 1048576)    /* tensors, and the part of the picture that they are made of */
 
 struct inpainting {
-	struct runner_job job;          /* with the inputs in which the picture is the first */
+	struct runner_job job;          /* with the masks behind its other inputs, */
+	struct runner_job without_masks;
 	struct job_input *inputs;
 	struct picture from;
 	VipsImage *image;
@@ -43,23 +44,20 @@ static void inpainting_done(struct inpainting *p)
 
 /* ---- the picture ---- */
 
-/* Masks behind the pictures: the first one is the one that is worked on. */
 static void sort_inputs(const struct runner_job *job, struct inpainting *p)
 {
 	size_t n = 0;
 
-	p->job = *job;
+	p->job = p->without_masks = *job;
 	p->inputs = xcalloc(job->ninputs + 1, sizeof *p->inputs);
-	for (int aside = 0; aside < 2; aside++)
+	for (int aside = 0; aside < 2; aside++) {
 		for (size_t i = 0; i < job->ninputs; i++)
 			if (regions_is_aside(&job->inputs[i]) == (aside == 1))
 				p->inputs[n++] = job->inputs[i];
-	p->job.inputs = p->inputs;
-}
-
-static bool has_picture(const struct inpainting *p)
-{
-	return p->job.ninputs > 0 && !regions_is_aside(&p->inputs[0]);
+		if (!aside)
+			p->without_masks.ninputs = n;
+	}
+	p->job.inputs = p->without_masks.inputs = p->inputs;
 }
 
 static int open_picture(const struct runner_job *job, struct inpainting *p, struct err *err)
@@ -67,9 +65,7 @@ static int open_picture(const struct runner_job *job, struct inpainting *p, stru
 	double pixels;
 
 	sort_inputs(job, p);
-	if (!has_picture(p))
-		return err_set(err, ERR_REJECT, "there is no picture among the %zu inputs, besides masks", job->ninputs);
-	if (picture_open(&p->job, &p->from, err) < 0)
+	if (picture_open(&p->without_masks, &p->from, err) < 0)
 		return -1;
 	pixels = (double)p->from.width * p->from.height;
 	p->from.use.is_kept = true;

@@ -180,11 +180,11 @@ static double rounded(double v)
 	return round(v * 10) / 10;
 }
 
-static json_t *make_item(const struct ocr_line *l, const char *text, size_t line)
+static json_t *make_item(const struct ocr_words *w, const struct ocr_line *l, const char *text, size_t line)
 {
 	struct ocr_point c[4];
 
-	ocr_corners(l->left, l->top, l->right, l->bottom, l->angle, l->turns, c);
+	ocr_line_corners(w, l, c);
 	for (size_t i = 0; i < 4; i++)
 		c[i] = (struct ocr_point){ rounded(c[i].x), rounded(c[i].y) };
 	return json_pack("{s:s, s:f, s:[f,f,f,f], s:[[f,f],[f,f],[f,f],[f,f]], s:I}", "label", text,
@@ -199,7 +199,7 @@ static void add_words(const struct page *p, const struct ocr_line *l, size_t lin
 		const struct ocr_word *w = &p->words.list[l->first + i];
 		struct ocr_line alone = { l->first + i, 1, w->left, w->top, w->right, w->bottom, w->angle, w->turns, w->score };
 
-		json_array_append_new(items, make_item(&alone, w->text, line));
+		json_array_append_new(items, make_item(&p->words, &alone, w->text, line));
 	}
 }
 
@@ -230,7 +230,7 @@ static json_t *make_data(const struct page *p, const struct picture *from, const
 		if (by_word)
 			add_words(p, &l, line, items);
 		else
-			json_array_append_new(items, make_item(&l, text.text, line));
+			json_array_append_new(items, make_item(&p->words, &l, text.text, line));
 		i += l.n;
 	}
 	if (!all.text)

@@ -5,7 +5,8 @@
  *
  * The embedding has length 1; pictures of the same model that fit (clip_embed) are near. The text is the parameter's, or what a
  * need gave as "caption" or "text". `tokens` counts its pieces with the start and the end; what is over the model's length is
- * cut off, which "cut" tells.
+ * cut off, which "cut" tells. Of a need's empty text there is nothing to tell, so that a picture without a caption is no
+ * failure: {"text":""}.
  */
 #include "params.h"
 #include "model_tensors.h"
@@ -32,9 +33,11 @@ static void embedding_done(struct embedding *e)
 
 /* ---- the text ---- */
 
+/* *ret is NULL when a need gave an empty one. */
 static int find_text(const struct runner_job *job, const char **ret, struct err *err)
 {
 	const char *text = param_str(job->params, "text", NULL);
+	bool is_own = text != NULL, is_blank;
 
 	for (size_t i = 0; !text && i < job->ninputs; i++) {
 		text = json_string_value(json_object_get(job->inputs[i].data, "caption"));
@@ -42,10 +45,12 @@ static int find_text(const struct runner_job *job, const char **ret, struct err 
 			text = json_string_value(json_object_get(job->inputs[i].data, "text"));
 	}
 	if (!text)
-		return err_set(err, ERR_REJECT, "there is no text: neither the parameter \"text\", nor a need that gave a \"caption\" or a \"text\"");
-	if (text[strspn(text, " \t\r\n")] == '\0')
+		return err_set(err, ERR_REJECT, "there is no text: neither the parameter \"text\", nor a need that gave a \"caption\" or a "
+			"\"text\"");
+	is_blank = text[strspn(text, " \t\r\n")] == '\0';
+	if (is_blank && is_own)
 		return err_set(err, ERR_REJECT, "the text is empty");
-	*ret = text;
+	*ret = is_blank ? NULL : text;
 	return 0;
 }
 
@@ -61,19 +66,26 @@ static bool is_known(const struct model *m, const struct tensor_type *in)
 	return is_ids(m, in) || strcmp(in->name, "attention_mask") == 0 || strcmp(in->name, "token_type_ids") == 0;
 }
 
+static bool is_length(int64_t n)
+{
+	return n == -1 || (n >= LENGTH_LEAST && n <= LENGTH_MOST);
+}
+
 static int check_input(struct embedding *e, const struct tensor_type *in, struct err *err)
 {
 	char is[400];
 
 	if (strcmp(in->name, "pixel_values") == 0)
 		return err_set(err, ERR_REJECT, "this is picture and text in one file: it wants '%.60s' too. Take the export of two files, "
-			"vision_model.onnx and text_model.onnx, and name them in its model.json: /parts/image/file and /parts/text/file", in->name);
+			"vision_model.onnx and text_model.onnx, and name them in its model.json: /parts/image/file and /parts/text/file",
+			in->name);
 	if (!is_known(&e->model, in) || !tensor_converts("INT64", in->datatype) || in->rank != 2 ||
-	    (in->shape[0] != 1 && in->shape[0] != -1) || (in->shape[1] != -1 && (in->shape[1] < LENGTH_LEAST || in->shape[1] > LENGTH_MOST)))
+	    (in->shape[0] != 1 && in->shape[0] != -1) || !is_length(in->shape[1]))
 		return err_set(err, ERR_REJECT, "it takes %s; text_embed gives numbers [1,length] of %d to %d pieces, as 'input_ids', "
 			"'attention_mask' and 'token_type_ids'", tensor_text(in, is, sizeof is), LENGTH_LEAST, LENGTH_MOST);
 	if (in->shape[1] != -1 && e->length && (size_t)in->shape[1] != e->length)
-		return err_set(err, ERR_REJECT, "its inputs have different lengths: %s", model_tensors_text(e->model.in, e->model.nin, is, sizeof is));
+		return err_set(err, ERR_REJECT, "its inputs have different lengths: %s",
+			model_tensors_text(e->model.in, e->model.nin, is, sizeof is));
 	if (in->shape[1] != -1)
 		e->length = (size_t)in->shape[1];
 	return 0;
@@ -125,7 +137,8 @@ static struct tensor make_input(const struct embedding *e, const struct tensor_t
 	return t;
 }
 
-static int run_model(const struct runner_job *job, const struct embedding *e, const struct tokens *text, struct tensor *ret, struct err *err)
+static int run_model(const struct runner_job *job, const struct embedding *e, const struct tokens *text, struct tensor *ret,
+	struct err *err)
 {
 	struct tensor in[INPUTS] = { 0 };
 	int rc;
@@ -159,7 +172,13 @@ static int run(const struct runner_job *job, json_t **ret_data, struct err *err)
 	scoped(json_decref_p) json_t *list = NULL;
 	const char *given = NULL;
 
-	if (find_text(job, &given, err) < 0 || find_model(job, &e, err) < 0 ||
+	if (find_text(job, &given, err) < 0)
+		return -1;
+	if (!given) {
+		*ret_data = json_pack("{s:s}", "text", "");
+		return 0;
+	}
+	if (find_model(job, &e, err) < 0 ||
 	    tokenizer_encode(e.tokenizer, given, e.length, &text, err) < 0 || run_model(job, &e, &text, &out, err) < 0)
 		return -1;
 	if (to_list(&e, &out, &list, err) < 0)

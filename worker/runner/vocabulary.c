@@ -153,7 +153,8 @@ int vocabulary_from_json(struct vocabulary *v, const json_t *pieces, const char 
 		json_int_t id = json_is_integer(value) ? json_integer_value(value) : -1;
 
 		if (id < 0 || id >= VOCABULARY_MOST)
-			return err_set(err, ERR_REJECT, "'%.400s': the number of \"%.60s\" is none from 0 to %d", path, piece, VOCABULARY_MOST - 1);
+			return err_set(err, ERR_REJECT, "'%.400s': the number of \"%.60s\" is none from 0 to %d", path, piece,
+				VOCABULARY_MOST - 1);
 		if ((size_t)id < v->n && v->pieces[id].size)
 			return err_set(err, ERR_REJECT, "'%.400s': \"%.60s\" and \"%.*s\" both have the number %lld", path, piece,
 				(int)min_of(v->pieces[id].size, 60u), v->text.text + v->pieces[id].at, (long long)id);

@@ -23,11 +23,13 @@ static const char *const harmless[] = {
 static const char *const named[] = { "PIXELFLEET_MODELS_DIR", "TESSDATA_PREFIX" };
 
 static char extra[countof(at_home) + countof(named)][PATH_BYTES];      /* "": not known */
+static bool shows_way;
 
 void readable_init(void)
 {
 	const char *home = getenv("HOME");
 
+	shows_way = false;
 	memset(extra, 0, sizeof extra);
 	for (size_t i = 0; home && *home == '/' && home[1] && i < countof(at_home); i++)
 		snprintf(extra[i], sizeof extra[i], "%s/%s", home, at_home[i]);
@@ -69,11 +71,16 @@ bool readable_has(const char *path)
 	return false;
 }
 
+void readable_show_way(void)
+{
+	shows_way = true;
+}
+
 bool readable_leads_to(const char *path)
 {
 	const char *models = extra[countof(at_home)];
 
-	return *models && *path == '/' && !strstr(path, "..") && (!path[1] || is_beneath(models, path));
+	return shows_way && *models && *path == '/' && !strstr(path, "..") && (!path[1] || is_beneath(models, path));
 }
 
 bool readable_is_harmless(const char *path)

@@ -14,8 +14,10 @@ const char *readable_at(size_t i);                      /* NULL: after the last.
 
 /* Both look at the text only, and know nothing of links: Landlock judges what is really opened. */
 bool readable_has(const char *path);
-/* A folder on the way to the models: libraries that want the real name of a file look at each. Not for opening. */
+/* A folder on the way to the models, after readable_show_way(): libraries that want the real name of a file look at each.
+ * Not for opening. */
 bool readable_leads_to(const char *path);
+void readable_show_way(void);           /* for who opens models itself; a runner has no business there */
 /* Libraries look there and do well without: they are told no, and live. */
 bool readable_is_harmless(const char *path);
 

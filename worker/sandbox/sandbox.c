@@ -92,6 +92,8 @@ int sandbox_enter(const struct sandbox *s, struct sandbox_state *ret, struct err
 	int landlock = IS_COVERAGE ? 0 : landlock_abi();
 
 	readable_init();
+	if (s->opens_files)
+		readable_show_way();
 	lastwords_on_abort();
 	for (size_t i = 0; i < countof(restrictions); i++)
 		if (restrictions[i].apply(s) < 0)
