@@ -91,7 +91,7 @@ void api_embed_text(struct request *req)
 		answer_err(req, 500, &err);
 		return;
 	}
-	job = make_submission(text, clip_models_find(&models, label)->name, req->d->conf.photo_backend);
+	job = make_submission(text, clip_models_find(&req->d->conf, &models, label), req->d->conf.photo_backend);
 	if (!job) {
 		answer_error(req, 400, "\"text\" has a NUL character");
 		return;

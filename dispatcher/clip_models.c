@@ -3,6 +3,7 @@
 #include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static char *trimmed(const char *s, size_t n)
 {
@@ -68,10 +69,41 @@ void clip_models_free(struct clip_models *m)
 	*m = (struct clip_models){ 0 };
 }
 
-const struct clip_model *clip_models_find(const struct clip_models *m, const char *label)
+static bool is_name_part(const char *s, size_t n)
 {
-	for (size_t i = 0; label && i < m->n; i++)
+	static const char first[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_";
+	size_t k = 0;
+
+	while (k < n && (strchr(first, s[k]) || (k && strchr(".-", s[k]))))
+		k++;
+	return n > 0 && k == n;
+}
+
+static bool is_directory(const struct conf *c, const char *name)
+{
+	const char *slash = strchr(name, '/');
+	scoped(free_p) char *card = xasprintf("%s/%s/model.json", c->models_dir, name);
+
+	if (!is_name_part(name, slash ? (size_t)(slash - name) : strlen(name)) || (slash && !is_name_part(slash + 1, strlen(slash + 1))))
+		return false;
+	return access(card, F_OK) == 0;
+}
+
+static const struct clip_model *find(const struct clip_models *m, const char *label)
+{
+	for (size_t i = 0; i < m->n; i++)
 		if (strcmp(m->list[i].label, label) == 0)
 			return &m->list[i];
-	return &m->list[0];
+	return NULL;
+}
+
+const char *clip_models_find(const struct conf *conf, const struct clip_models *m, const char *label)
+{
+	const struct clip_model *its = find(m, label ? label : conf->default_model), *usual = find(m, conf->default_model);
+
+	if (its)
+		return its->name;
+	if (label && strcmp(label, conf->default_model) != 0 && is_directory(conf, label))
+		return label;
+	return usual ? usual->name : conf->clip_model_name;
 }

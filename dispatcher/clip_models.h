@@ -20,7 +20,8 @@ struct clip_models {
 int clip_models_read(const struct conf *conf, struct clip_models *ret, struct err *err) must_use;
 void clip_models_free(struct clip_models *m);
 
-/* The model of a label; of NULL, and of labels that nobody knows, the first. */
-const struct clip_model *clip_models_find(const struct clip_models *m, const char *label);
+/* The name of a label's model, or of the model's directory itself. NULL, and labels that nobody knows, get the model of
+ * PROCESSING_DEFAULT_MODEL, as with the runners that these queues were made for. */
+const char *clip_models_find(const struct conf *conf, const struct clip_models *m, const char *label);
 
 #endif

@@ -7,7 +7,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #define PATH_MAX_BYTES  4000
 #define QUERY_MAX_BYTES 8192
@@ -141,40 +140,6 @@ static int read_photo(const struct origins *o, const json_t *message, struct sub
 
 /* ---- texts ---- */
 
-static bool is_name_part(const char *s, size_t n)
-{
-	static const char first[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_";
-	size_t k = 0;
-
-	while (k < n && (strchr(first, s[k]) || (k && strchr(".-", s[k]))))
-		k++;
-	return n > 0 && k == n;
-}
-
-static bool is_directory(const struct conf *c, const char *name)
-{
-	const char *slash = strchr(name, '/');
-	scoped(free_p) char *card = xasprintf("%s/%s/model.json", c->models_dir, name);
-
-	if (!is_name_part(name, slash ? (size_t)(slash - name) : strlen(name)) || (slash && !is_name_part(slash + 1, strlen(slash + 1))))
-		return false;
-	return access(card, F_OK) == 0;
-}
-
-/* A label that nobody knows gets the usual model, as with the runner that this queue was made for. */
-static const char *model_of(const struct origins *o, const char *label)
-{
-	const char *usual = o->conf->clip_model_name;
-
-	for (size_t i = 0; i < o->models.n; i++) {
-		if (strcmp(o->models.list[i].label, label) == 0)
-			return o->models.list[i].name;
-		if (strcmp(o->models.list[i].label, o->conf->default_model) == 0)
-			usual = o->models.list[i].name;
-	}
-	return strcmp(label, o->conf->default_model) != 0 && is_directory(o->conf, label) ? label : usual;
-}
-
 static const char *read_label(const struct origins *o, const json_t *message, json_t *problems)
 {
 	const json_t *v = json_object_get(message, "model");
@@ -204,7 +169,7 @@ static int read_text(const struct origins *o, const json_t *message, struct subm
 	s->items = 1;
 	s->definition = definition_ref(o->text);
 	s->images = json_array();
-	s->params = json_pack("{s:{s:O, s:s}, s:{s:I, s:s}}", "text", "text", query, "model", model_of(o, label),
+	s->params = json_pack("{s:{s:O, s:s}, s:{s:I, s:s}}", "text", "text", query, "model", clip_models_find(o->conf, &o->models, label),
 		"deliver-text", "id", id, "model", label);
 	s->labels = json_pack("{s:o}", "request_id", label_of(id));
 	*ret = s;

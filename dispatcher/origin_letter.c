@@ -103,37 +103,57 @@ static int push_one(struct dispatcher *d, struct redis *redis, const PGresult *r
 	return redis_script(redis, "letter", 2, 4, (const char *[]){ list, mark, letter.text, MARKED_S }, NULL, NULL, err);
 }
 
-/* Whose letter is on its list now is in `ids`. One that Redis refuses keeps no other back; *ret_why then says why. */
-static unsigned push_all(struct dispatcher *d, struct redis *redis, const PGresult *r, struct buf *ids, bool *ret_failed,
-	struct err *ret_why)
+/* One run of origin_letters_push(). */
+struct round {
+	json_t *refused;                /* origins whose list Redis does not take letters for: a key of another type, say */
+	bool is_broken;                 /* Redis takes none at all just now */
+	struct err why;
+};
+
+/* Whose letter is on its list now is in `ids`. */
+static unsigned push_all(struct dispatcher *d, struct redis *redis, const PGresult *r, struct round *round, struct buf *ids)
 {
 	unsigned pushed = 0;
 
-	for (int row = 0; row < PQntuples(r); row++) {
-		if (push_one(d, redis, r, row, ret_why) == 0) {
+	for (int row = 0; row < PQntuples(r) && !round->is_broken; row++) {
+		if (json_object_get(round->refused, pg_text(r, row, 1)))
+			continue;
+		if (push_one(d, redis, r, row, &round->why) == 0) {
 			pg_array_word(ids, pg_text(r, row, 0));
 			pushed++;
-			continue;
+		} else if (round->why.kind == ERR_RETRY) {
+			round->is_broken = true;
+		} else {
+			json_object_set_new(round->refused, pg_text(r, row, 1), json_true());
 		}
-		*ret_failed = true;
-		if (ret_why->kind == ERR_RETRY)
-			break;
 	}
 	return pushed;
 }
 
-static int push_and_mark(struct dispatcher *d, struct pg *pg, struct redis *redis, bool *ret_failed, struct err *ret_why, struct err *err)
+static void refused_lists(const struct round *round, struct buf *to)
+{
+	const char *origin;
+	json_t *one;
+
+	pg_array_begin(to);
+	json_object_foreach(round->refused, origin, one)
+		pg_array_text(to, origin);
+	pg_array_end(to);
+}
+
+static int push_and_mark(struct dispatcher *d, struct pg *pg, struct redis *redis, struct round *round, struct err *err)
 {
 	scoped(PQclear_p) PGresult *r = NULL;
-	scoped(buf_free) struct buf ids = { 0 };
+	scoped(buf_free) struct buf ids = { 0 }, not = { 0 };
 	unsigned pushed;
 
+	refused_lists(round, &not);
 	/* The rows stay locked until they are marked: no two dispatchers push the same ones. */
-	if (pg_query(pg, &r, err, "SELECT job::text, origin, message, error FROM origin_letter WHERE pushed_at IS NULL ORDER BY at, job "
-			"LIMIT " AT_ONCE " FOR UPDATE SKIP LOCKED", PG_NONE) < 0)
+	if (pg_query(pg, &r, err, "SELECT job::text, origin, message, error FROM origin_letter WHERE pushed_at IS NULL "
+			"AND origin <> ALL ($1::text[]) ORDER BY at, job LIMIT " AT_ONCE " FOR UPDATE SKIP LOCKED", PG_VALUES(not.text)) < 0)
 		return -1;
 	pg_array_begin(&ids);
-	pushed = push_all(d, redis, r, &ids, ret_failed, ret_why);
+	pushed = push_all(d, redis, r, round, &ids);
 	pg_array_end(&ids);
 	if (!pushed)
 		return 0;
@@ -144,23 +164,34 @@ static int push_and_mark(struct dispatcher *d, struct pg *pg, struct redis *redi
 	return 0;
 }
 
+static int push_some(struct dispatcher *d, struct pg *pg, struct redis *redis, struct round *round, struct err *err)
+{
+	if (pg_script(pg, "BEGIN", err) < 0)
+		return -1;
+	if (push_and_mark(d, pg, redis, round, err) == 0 && pg_script(pg, "COMMIT", err) == 0)
+		return 0;
+	pg_rollback(pg);
+	return -1;
+}
+
 int origin_letters_push(struct dispatcher *d, struct pg *pg, struct redis *redis, struct err *err)
 {
 	scoped(PQclear_p) PGresult *r = NULL;
-	struct err why;
-	bool failed = false;
+	scoped(json_decref_p) json_t *refused = json_object();
+	struct round round = { .refused = refused };
+	size_t known;
 
 	if (pg_query(pg, &r, err, "SELECT EXISTS (SELECT FROM origin_letter WHERE pushed_at IS NULL)", PG_NONE) < 0)
 		return -1;
 	if (*pg_text(r, 0, 0) != 't')
 		return 0;
-	if (pg_script(pg, "BEGIN", err) < 0)
-		return -1;
-	if (push_and_mark(d, pg, redis, &failed, &why, err) < 0 || pg_script(pg, "COMMIT", err) < 0) {
-		pg_rollback(pg);
-		return -1;
-	}
-	if (failed)
-		*err = why;
-	return failed ? -1 : 0;
+	do {                            /* a list that is refused keeps no other back, however many are owed to it */
+		known = json_object_size(refused);
+		if (push_some(d, pg, redis, &round, err) < 0)
+			return -1;
+	} while (!round.is_broken && json_object_size(refused) > known);
+	if (!round.is_broken && !known)
+		return 0;
+	*err = round.why;
+	return -1;
 }

@@ -190,19 +190,26 @@ static void clear_wake(const struct inference_process *p)
 		must(errno == EAGAIN);
 }
 
-/* Something happened, or it is time. What it says unasked is not for us; its end is. true: it is gone. */
+/* What it says unasked is not for us, and half a message is not waited for. */
+static bool has_ended(int sock)
+{
+	char piece[4096];
+	ssize_t n = recv(sock, piece, sizeof piece, MSG_DONTWAIT);
+
+	return n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR);
+}
+
+/* Something happened, or it is time. true: it is gone. */
 static bool watch(struct inference_process *p, int wait_ms)
 {
 	struct pollfd fds[] = { { .fd = p->wake_fd, .events = POLLIN }, { .fd = p->is_up ? p->child.sock : -1, .events = POLLIN } };
-	scoped(json_decref_p) json_t *said = NULL;
-	struct err err;
 	bool is_gone = false;
 
 	unlock(&p->lock);
 	if (poll(fds, countof(fds), wait_ms) < 0)
 		must(errno == EINTR);
-	else if (fds[1].revents && wire_recv_json(fds[1].fd, &said, NULL, NULL, &err) != WIRE_MESSAGE)
-		is_gone = true;
+	else
+		is_gone = fds[1].revents && has_ended(fds[1].fd);
 	clear_wake(p);
 	if (is_gone)                    /* its own end shall be seen, not ours for it */
 		child_died(&p->child, LEAVE_MS);

@@ -120,6 +120,14 @@ def deep(path):
     g.save(path, [floats("x", [1] * 9)], [floats("y", [1] * 9)])
 
 
+def foreign(path):
+    """Its input's name is no UTF-8, which protobuf takes as it is."""
+    g = Graph("foreign")
+    g.op("Identity", "xxxxxxxx", out="y")
+    g.save(path, [floats("xxxxxxxx", [1])], [floats("y", [1])])
+    path.write_bytes(path.read_bytes().replace(b"xxxxxxxx", b"na\xefve\xff\xfe!"))
+
+
 def outside(path):
     table(path, 1)
     model = onnx.load(str(path))
@@ -143,6 +151,7 @@ def make_broken_models(folder):
     huge(folder / "huge.onnx")
     crowd(folder / "crowd.onnx")
     deep(folder / "deep.onnx")
+    foreign(folder / "foreign.onnx")
     outside(folder / "outside.onnx")
     (folder / "garbage.onnx").write_bytes(random.Random(1).randbytes(5000))
     (folder / "empty.onnx").write_bytes(b"")

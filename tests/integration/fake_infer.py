@@ -12,8 +12,9 @@
   reject TEXT           says that it cannot be
   garbage, hangup       answers nonsense; closes the socket
 
-The name that it is started by may say more: no-library, dies-at-start, dies-after-setup. In PIXELFLEET_MODELS_DIR it
-leaves `starts` (a line a start) and `requests` (a line each: do name alone)."""
+The name that it is started by may say more: no-library, dies-at-start, dies-after-setup, mumbles (a long message on the
+control socket, a byte at a time). In PIXELFLEET_MODELS_DIR it leaves `starts` (a line a start) and `requests` (a line
+each: do name alone)."""
 import array
 import json
 import mmap
@@ -145,6 +146,13 @@ def serve(sock):
     sock.close()
 
 
+def mumble(control):
+    control.sendall((1 << 23).to_bytes(4, "little"))
+    while True:
+        control.sendall(b" ")
+        time.sleep(0.05)
+
+
 def main():
     global words
     control = socket.socket(fileno=int(sys.argv[1]))
@@ -163,6 +171,8 @@ def main():
     send(control, {"setup": True, "device": "cpu", "onnxruntime": "0.fake", "landlock": 0, "seccomp": False, "note": "FAKE"})
     if NAME == "dies-after-setup":
         sys.exit(8)
+    if NAME == "mumbles":
+        threading.Thread(target=mumble, args=(control,), daemon=True).start()
     while True:
         message, fds = receive(control)
         if message is None:

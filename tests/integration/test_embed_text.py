@@ -10,7 +10,8 @@ from fleet import wait_for
 
 @pytest.fixture(name="embedding")
 def make_embedding(with_models):
-    with_models.settings.update({"CLIP_MODELS": "tiny=clip-tiny,gone=no-such-model", "PIXELFLEET_INFER_CALLERS": 1})
+    with_models.settings.update({"CLIP_MODELS": "gone=no-such-model,tiny=clip-tiny", "PROCESSING_DEFAULT_MODEL": "tiny",
+                                 "PIXELFLEET_INFER_CALLERS": 1})
     with_models.start_dispatcher()
     return with_models
 
@@ -26,7 +27,7 @@ def test_a_text_is_answered_with_its_vector_of_length_one(embedding):
     vector = answer.body["embedding"]
     assert len(vector) == 512 and math.sqrt(sum(x * x for x in vector)) == pytest.approx(1, abs=1e-5)
     assert embed(embedding, "a photo of red", model="tiny").body["embedding"] == vector
-    assert embed(embedding, "a photo of red", model="not a label").body["embedding"] == vector, "the first model's, as of no label"
+    assert embed(embedding, "a photo of red", model="not a label").body["embedding"] == vector, "that of PROCESSING_DEFAULT_MODEL, as of no label"
     assert embed(embedding, "a photo of blue").body["embedding"] != vector
     assert embedding.one("SELECT count(*) FROM pixelfleet.definition") == 1, "texts are parameters of a job"
     begin = time.monotonic()

@@ -368,6 +368,7 @@ def test_a_second_question_waits_for_the_answer_to_the_first(models):
     ("cut", r"cannot load '.*/cut.onnx': .*Protobuf parsing failed"),
     ("crowd", r"it has 40 inputs and 1 outputs, at most 32"),
     ("deep", r"'x' has 9 dimensions, at most 8 are allowed"),
+    ("foreign", r"the name 'na\?ve\?\?!' of an input is not UTF-8"),
     ("outside", r"cannot load '.*/outside.onnx': .*outside.data"),
 ])
 def test_a_broken_model_is_an_error_that_names_the_file_and_the_process_goes_on(models, name, message):

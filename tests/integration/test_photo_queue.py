@@ -350,6 +350,19 @@ def test_where_a_dispatcher_dies_before_it_marked_or_pushed_a_letter_it_comes_on
         assert sum(letter.get("message") == "nonsense" for letter in got) == 3
 
 
+def test_a_key_that_is_no_list_keeps_its_own_letters_back_and_no_others(gallery):
+    gallery.start_dispatcher()
+    gallery.redis.set(PHOTOS + "_dlq", "somebody else's")
+    push(gallery, PHOTOS, *["nonsense"] * 250)          # more than are pushed at once
+    wait_for(lambda: gallery.one("SELECT count(*) FROM pixelfleet.origin_letter") == 250, 20, "all are owed")
+    push(gallery, TEXTS, "{")
+    wait_for(lambda: len(letters(gallery, TEXTS)) == 1, 20, "the letter of the other list")
+    assert gallery.redis.get(PHOTOS + "_dlq") == "somebody else's"
+    gallery.redis.delete(PHOTOS + "_dlq")
+    wait_done(gallery)
+    assert len(letters(gallery)) == 250 and len(letters(gallery, TEXTS)) == 1
+
+
 def test_lists_that_the_settings_do_not_name_are_left_alone_and_a_cancelled_job_sends_its_message_back(gallery):
     gallery.settings.update({"TEXT_EMBED_QUEUE_NAME": "", "REDIS_QUEUE_NAME": "mine", "REDIS_DLQ_NAME": "back"})
     m = message(1, "red.png", "clip")

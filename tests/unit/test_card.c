@@ -249,3 +249,56 @@ TEST(card_of_a_model_that_is_a_link_to_elsewhere_is_refused)
 	assert_non_null(strstr(err.msg, "is a link to"));
 	assert_non_null(strstr(err.msg, test_path("m/model.onnx")));
 }
+
+TEST(card_and_labels_that_are_links_to_elsewhere_are_refused)
+{
+	struct card c = { 0 };
+	struct err err = { 0 };
+
+	make_model("{\"labels_file\":\"labels.txt\"}");
+	write_file("inside.txt", "cat\n");
+	assert_int_equal(symlink("../inside.txt", test_path("m/labels.txt")), 0);
+	assert_int_equal(find("m", "", &c, &err), 0);
+	card_done(&c);
+	assert_int_equal(unlink(test_path("m/labels.txt")), 0);
+	assert_int_equal(symlink("/etc/passwd", test_path("m/labels.txt")), 0);
+	assert_int_equal(find("m", "", &c, &err), -1);
+	assert_non_null(strstr(err.msg, "m/labels.txt' is a link to '/etc/passwd'"));
+	assert_int_equal(unlink(test_path("m/model.json")), 0);
+	assert_int_equal(symlink("/etc/passwd", test_path("m/model.json")), 0);
+	assert_int_equal(find("m", "", &c, &err), -1);
+	assert_non_null(strstr(err.msg, "m/model.json' is a link to '/etc/passwd'"));
+	assert_null(strstr(err.msg, "root"));
+}
+
+static void has_parts(const char *card, const char *names)
+{
+	scoped(card_done) struct card c = { 0 };
+	scoped(json_decref_p) json_t *list = NULL;
+	scoped(free_p) char *text = NULL;
+	struct err err;
+
+	make_model(card);
+	assert_int_equal(card_parts(test_dir(), "m", &c, &list, &err), 0);
+	text = json_dumps(list, JSON_COMPACT);
+	assert_string_equal(text, names);
+	assert_string_equal(c.dir, test_path("m"));
+	assert_null(c.path);
+}
+
+TEST(card_tells_the_parts_that_a_model_should_have)
+{
+	struct card c = { 0 };
+	json_t *list = NULL;
+	struct err err;
+
+	has_parts("{\"kind\":\"clip\"}", "[\"image\",\"text\"]");
+	has_parts("{\"kind\":\"clip\",\"file\":\"model.onnx\"}", "[\"\"]");
+	has_parts("{\"kind\":\"faces\",\"parts\":{\"more\":{\"file\":\"x.onnx\"},\"embed\":{}}}", "[\"detect\",\"embed\",\"more\"]");
+	has_parts("{}", "[\"\"]");
+	assert_int_equal(card_parts(test_dir(), "nothing", &c, &list, &err), -1);
+	assert_int_equal(card_parts(test_dir(), "../m", &c, &list, &err), -1);
+	make_model("{\"kind\":4}");
+	assert_int_equal(card_parts(test_dir(), "m", &c, &list, &err), -1);
+	assert_null(list);
+}

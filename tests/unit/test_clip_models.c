@@ -4,11 +4,11 @@
 #include <stdio.h>
 #include <string.h>
 
+static char list[200], zh[] = "zh", chinese[] = "org/chinese", nowhere[] = "/nonexistent";
+static const struct conf conf = { .clip_models = list, .default_model = zh, .clip_model_name = chinese, .models_dir = nowhere };
+
 static int read(const char *text, struct clip_models *ret, struct err *err)
 {
-	char list[200], label[] = "zh", name[] = "org/chinese";
-	const struct conf conf = { .clip_models = list, .default_model = label, .clip_model_name = name };
-
 	snprintf(list, sizeof list, "%s", text);
 	return clip_models_read(&conf, ret, err);
 }
@@ -22,9 +22,13 @@ TEST(clip_models_are_read_with_their_labels_in_order)
 	assert_int_equal(m.n, 2);
 	assert_string_equal(m.list[0].label, "clip14");
 	assert_string_equal(m.list[0].name, "openai/clip-vit-large-patch14");
-	assert_string_equal(clip_models_find(&m, "laion")->name, "laion/H14");
-	assert_string_equal(clip_models_find(&m, "nobody")->label, "clip14");
-	assert_string_equal(clip_models_find(&m, NULL)->label, "clip14");
+	assert_string_equal(clip_models_find(&conf, &m, "laion"), "laion/H14");
+	assert_string_equal(clip_models_find(&conf, &m, "nobody"), "org/chinese");
+	assert_string_equal(clip_models_find(&conf, &m, NULL), "org/chinese");
+	clip_models_free(&m);
+	assert_int_equal(read("a=b,zh=other/chinese", &m, &err), 0);
+	assert_string_equal(clip_models_find(&conf, &m, "nobody"), "other/chinese");
+	assert_string_equal(clip_models_find(&conf, &m, NULL), "other/chinese");
 	clip_models_free(&m);
 }
 

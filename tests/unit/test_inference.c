@@ -511,6 +511,20 @@ TEST(inference_process_that_dies_before_its_first_request_does_not_hold_the_step
 	stage_close(&s);
 }
 
+TEST(inference_process_that_never_ends_a_message_is_used_and_left_all_the_same)
+{
+	struct stage s;
+	int64_t began_ms;
+
+	stage_open(&s, "mumbles");
+	make_model("m", "ok");
+	succeeds(&s, "m");
+	succeeds(&s, "m");
+	began_ms = clock_mono_ms();
+	stage_close(&s);
+	assert_true(clock_mono_ms() - began_ms < 8000);
+}
+
 TEST(inference_setup_has_the_settings)
 {
 	struct stage s;

@@ -1,6 +1,8 @@
 /* session.c - one model in ONNX Runtime: loading it, reading its signature, running it. */
 #include "ort_inside.h"
 
+#include "utf8.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -43,6 +45,16 @@ static int read_tensor(struct ort *o, const OrtTypeInfo *info, struct port *ret,
 	return 0;
 }
 
+/* Its file may say anything, and everybody is told. */
+static bool is_text(const char *name)
+{
+	size_t left = strlen(name), step = 1;
+
+	for (; left && step; name += step, left -= step)
+		step = utf8_sequence(name, left);
+	return !left;
+}
+
 static int read_port(struct ort *o, OrtSession *s, bool is_input, size_t i, struct port *ret, struct err *err)
 {
 	const OrtApi *api = o->api;
@@ -58,6 +70,8 @@ static int read_port(struct ort *o, OrtSession *s, bool is_input, size_t i, stru
 	if (length >= sizeof ret->name)
 		return err_set(err, ERR_REJECT, "the name '%.60s...' has %zu bytes, at most %zu are allowed", ret->name, length,
 			sizeof ret->name - 1);
+	if (!is_text(ret->name))
+		return err_set(err, ERR_REJECT, "the name '%.60s' of an %s is not UTF-8", ret->name, is_input ? "input" : "output");
 	rc = ort_try(o, is_input ? api->SessionGetInputTypeInfo(s, i, &info) : api->SessionGetOutputTypeInfo(s, i, &info), err);
 	if (rc == 0) {
 		rc = read_tensor(o, info, ret, err);

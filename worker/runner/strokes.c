@@ -6,7 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { LEAST = 14, MOST_RADIUS = 40 };  /* LEAST: of a hat that is no noise */
+enum { LEAST = 14, MOST_RADIUS = 40, MOST_PAD = 200, ALIKE = 40, MOST_STEPS = 40, LEAST_TALL = 8 };
+/* LEAST: of a hat that is no noise. ALIKE: so far may a colour be from the ink's */
 #define STROKE     0.2          /* of the line's height: half of the widest stroke */
 #define PAD        0.3          /* letters that were not read, and what hangs below the line */
 #define SPREAD     0.045        /* of the line's height: outlines, shadows, what compression smeared */
@@ -15,6 +16,9 @@ enum { LEAST = 14, MOST_RADIUS = 40 };  /* LEAST: of a hat that is no noise */
 #define BESIDE     0.15         /* or of this, when it is beside the stronger one almost everywhere: letters and their outlines */
 #define ALMOST     0.8
 #define TOO_LITTLE 0.01
+#define MOSTLY     0.6          /* letters of one ink: so many of their pixels are */
+#define STEP       0.9          /* of the line's height: it is followed by so much at a time, */
+#define LEAST_INK  0.05         /* while so much of that is ink */
 
 struct line {                   /* the rectangle around one */
 	struct area area;
@@ -121,7 +125,52 @@ static size_t take(const struct line *l, const struct kind *k, struct hole *to)
 	return count;
 }
 
-/* How much of the weaker kind is within two pixels of what was taken. */
+struct ink {                    /* of the letters that were found */
+	uint8_t colour[3];
+	bool bright;
+	int least;              /* of their hats */
+};
+
+static int middle(const size_t histogram[256], size_t n)
+{
+	size_t sum = 0;
+
+	for (int v = 0; v < 256; v++)
+		if ((sum += histogram[v]) > n / 2)
+			return v;
+	return 255;
+}
+
+static bool is_ink(const struct line *l, size_t at, const struct ink *ink)
+{
+	int x = (int)(at % (size_t)l->width), y = (int)(at / (size_t)l->width), bands = l->c->bands < 3 ? 1 : 3;
+
+	for (int b = 0; b < bands; b++)
+		if (abs(band_at(l, x, y, b) - ink->colour[b]) > ALIKE)
+			return false;
+	return true;
+}
+
+/* False: the letters are of many colours, so that nothing can be told from them. */
+static bool find_ink(const struct line *l, const struct kind *k, bool bright, struct ink *ret)
+{
+	size_t n = (size_t)l->width * (size_t)l->height, alike = 0;
+
+	*ret = (struct ink){ .bright = bright, .least = k->threshold };
+	for (int b = 0; b < (l->c->bands < 3 ? 1 : 3); b++) {
+		size_t histogram[256] = { 0 };
+
+		for (size_t i = 0; i < n; i++)
+			if (l->place.at[i] && k->hat[i] > k->threshold)
+				histogram[band_at(l, (int)(i % (size_t)l->width), (int)(i / (size_t)l->width), b)]++;
+		ret->colour[b] = (uint8_t)middle(histogram, k->count);
+	}
+	for (size_t i = 0; i < n; i++)
+		alike += l->place.at[i] && k->hat[i] > k->threshold && is_ink(l, i, ret);
+	return (double)alike >= MOSTLY * (double)k->count;
+}
+
+/* Almost all of the weaker kind is within half a stroke's width of what was taken. */
 static bool is_beside(const struct line *l, const struct kind *k, const struct hole *taken)
 {
 	size_t n = (size_t)l->width * (size_t)l->height, beside = 0;
@@ -129,7 +178,7 @@ static bool is_beside(const struct line *l, const struct kind *k, const struct h
 
 	hole_make(&wide, l->width, l->height);
 	hole_add(&wide, taken, 0, 0);
-	hole_widen(&wide, 2);
+	hole_widen(&wide, (int)fmin(l->text_height * STROKE / 2 + 2, MOST_RADIUS));
 	for (size_t i = 0; i < n; i++)
 		beside += l->place.at[i] && k->hat[i] > k->threshold && wide.at[i];
 	hole_done(&wide);
@@ -137,7 +186,7 @@ static bool is_beside(const struct line *l, const struct kind *k, const struct h
 }
 
 /* The strokes, in `to`; false: none stand out. */
-static bool find(struct line *l, struct hole *to)
+static bool find(struct line *l, struct hole *to, struct ink *ret_ink, bool *ret_has_ink)
 {
 	size_t n = (size_t)l->width * (size_t)l->height, found = 0;
 	scoped(free_p) uint8_t *hats = xcalloc(n, 2);
@@ -154,38 +203,116 @@ static bool find(struct line *l, struct hole *to)
 	}
 	if (strong->contrast <= 0)
 		return false;
+	*ret_has_ink = find_ink(l, strong, strong == &kinds[0], ret_ink);
 	found = take(l, strong, to);
 	if (weak->contrast >= AS_STRONG * strong->contrast || (weak->contrast >= BESIDE * strong->contrast && is_beside(l, weak, to)))
 		found += take(l, weak, to);
 	return (double)found >= TOO_LITTLE * (double)hole_count(&l->place);
 }
 
+/* ---- one place ---- */
+
+static bool line_begin(struct line *l, const struct colours *c, const struct corner corners[4], double tall)
+{
+	int pad = (int)fmin(ceil(tall * PAD), MOST_PAD);
+	struct area tight = area_around(corners, 4), grown = area_grown(&tight, 2 * pad + 4);
+	size_t n;
+
+	*l = (struct line){ .area = area_within(&grown, c->width, c->height), .text_height = tall, .c = c };
+	n = area_pixels(&l->area);
+	if (n == 0)
+		return false;
+	l->width = l->area.right - l->area.left;
+	l->height = l->area.bottom - l->area.top;
+	l->grey = xcalloc(n, 1);
+	l->hat = xcalloc(n, 1);
+	hole_make(&l->place, l->width, l->height);
+	hole_polygon(&l->place, l->area.left, l->area.top, corners, 4);
+	hole_widen(&l->place, pad);
+	return true;
+}
+
+static void line_end(struct line *l)
+{
+	hole_done(&l->place);
+	free(l->grey);
+	free(l->hat);
+}
+
+static void add_found(struct hole *h, const struct line *l, struct hole *found, int dilate)
+{
+	hole_widen(found, dilate >= 0 ? dilate : (int)fmin(lround(l->text_height * SPREAD) + 2, MOST_PAD));
+	hole_add(h, found, l->area.left, l->area.top);
+}
+
+/* ---- what was not read of a line ---- */
+
+/* The letters at one place, if they are of this ink. */
+static bool take_ink(struct line *l, const struct ink *ink, struct hole *to)
+{
+	size_t n = (size_t)l->width * (size_t)l->height, count = 0, inked = 0;
+	scoped(free_p) uint8_t *hat = xcalloc(n, 1);
+
+	make_hat(l, ink->bright, hat);
+	for (size_t i = 0; i < n; i++) {
+		if (!l->place.at[i])
+			continue;
+		count++;
+		if (hat[i] > ink->least && is_ink(l, i, ink)) {
+			to->at[i] = 1;
+			inked++;
+		}
+	}
+	hole_widen(to, 2);      /* outlines, soft edges */
+	return (double)inked >= LEAST_INK * (double)count;
+}
+
+/* From one end of the line on, a letter or two at a time, until there are none. */
+static void go_on(struct hole *h, const struct colours *c, const struct corner corners[4], const struct ink *ink, bool forth, double tall, int dilate)
+{
+	double length = distance(&corners[0], &corners[1]), step = (forth ? STEP : -STEP) * tall;
+	struct corner u = { (corners[1].x - corners[0].x) / length, (corners[1].y - corners[0].y) / length };
+	struct corner top = corners[forth ? 1 : 0], bottom = corners[forth ? 2 : 3];
+
+	for (int i = 0; i < MOST_STEPS; i++) {
+		struct corner next_top = { top.x + u.x * step, top.y + u.y * step }, next_bottom = { bottom.x + u.x * step, bottom.y + u.y * step };
+		struct corner place[4] = { top, next_top, next_bottom, bottom };
+		struct hole found;
+		struct line l;
+		bool more;
+
+		if (!line_begin(&l, c, place, tall))
+			return;
+		hole_make(&found, l.width, l.height);
+		more = take_ink(&l, ink, &found);
+		if (more)
+			add_found(h, &l, &found, dilate);
+		hole_done(&found);
+		line_end(&l);
+		if (!more)
+			return;
+		top = next_top;
+		bottom = next_bottom;
+	}
+}
+
 void strokes_add(struct hole *h, const struct colours *c, const struct corner corners[4], int dilate)
 {
-	double tall = min_of(distance(&corners[0], &corners[3]), distance(&corners[0], &corners[1]));
-	int pad = min_of((int)ceil(tall * PAD), 1000), by = dilate >= 0 ? dilate : (int)lround(tall * SPREAD) + 2;
-	struct area around_it = area_around(corners, 4), grown = area_grown(&around_it, 2 * pad + 4);
-	struct line l = { .area = area_within(&grown, c->width, c->height), .text_height = tall, .c = c };
+	double tall = fmin(distance(&corners[0], &corners[3]), distance(&corners[0], &corners[1]));
+	bool lies = distance(&corners[0], &corners[1]) > distance(&corners[0], &corners[3]), has_ink = false;
 	struct hole found;
+	struct line l;
+	struct ink ink;
 
-	if (area_pixels(&l.area) == 0)
+	if (!line_begin(&l, c, corners, tall))
 		return;
-	l.width = l.area.right - l.area.left;
-	l.height = l.area.bottom - l.area.top;
-	l.grey = xcalloc((size_t)l.width * (size_t)l.height, 1);
-	l.hat = xcalloc((size_t)l.width * (size_t)l.height, 1);
-	hole_make(&l.place, l.width, l.height);
 	hole_make(&found, l.width, l.height);
-	hole_polygon(&l.place, l.area.left, l.area.top, corners, 4);
-	hole_widen(&l.place, pad);
-	if (find(&l, &found)) {
-		hole_widen(&found, min_of(by, 200));
-		hole_add(h, &found, l.area.left, l.area.top);
-	} else {
+	if (find(&l, &found, &ink, &has_ink))
+		add_found(h, &l, &found, dilate);
+	else
 		hole_add(h, &l.place, l.area.left, l.area.top);
-	}
 	hole_done(&found);
-	hole_done(&l.place);
-	free(l.grey);
-	free(l.hat);
+	line_end(&l);
+	for (int forth = 0; forth < 2 && has_ink && lies && tall >= LEAST_TALL; forth++)
+		go_on(h, c, corners, &ink, forth == 1, tall, dilate);
 }

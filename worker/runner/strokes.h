@@ -2,7 +2,8 @@
  * strokes.h - the letters of a line of text, and as little as possible of what they are written over.
  *
  * Letters are thin and stand out: brighter, or darker, than what is beside them (hats.h) and around the line. Outlined
- * letters are both. Where nothing stands out the whole place of the line is taken.
+ * letters are both. Where nothing stands out the whole place of the line is taken. Letters that follow on either end, of the
+ * same colour, are taken too, although nobody has read them.
  */
 #ifndef STROKES_H
 #define STROKES_H

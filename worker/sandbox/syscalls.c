@@ -50,7 +50,8 @@ static const int looks[] = {
 
 /* What sanitizers and counters do at the end; see builds.h. */
 static const int of_sanitizers[] = { SCMP_SYS(ptrace), SCMP_SYS(wait4), SCMP_SYS(waitid), SCMP_SYS(prctl), SCMP_SYS(readlink),
-	SCMP_SYS(readlinkat), SCMP_SYS(stat), SCMP_SYS(newfstatat), SCMP_SYS(tgkill), SCMP_SYS(open), SCMP_SYS(getdents) };
+	SCMP_SYS(readlinkat), SCMP_SYS(stat), SCMP_SYS(newfstatat), SCMP_SYS(tgkill), SCMP_SYS(open), SCMP_SYS(getdents),
+	SCMP_SYS(rt_sigaction) };
 static const int of_coverage[] = { SCMP_SYS(open), SCMP_SYS(openat), SCMP_SYS(mkdir), SCMP_SYS(fcntl), SCMP_SYS(access) };
 
 /* One rule, of any number of conditions. A call that this machine's kernel never had needs none. */
