@@ -43,8 +43,6 @@ SANDBOX := $(call obj,$(wildcard worker/sandbox/*.c))
 INFER   := $(call obj,$(filter-out worker/infer/main.c,$(wildcard worker/infer/*.c)))
 DISPATCH:= $(call obj,$(filter-out dispatcher/main.c,$(wildcard dispatcher/*.c)))
 CLI     := $(call obj,$(filter-out dispatcher/cli/main.c,$(wildcard dispatcher/cli/*.c)))
-# What `pixelfleet models` knows of models: cards and signatures are read by the workers' own code.
-MODEL_OF_WORKER := $(call obj,worker/card.c worker/card_check.c worker/infer/signature.c worker/infer/dtype.c)
 TESTS   := $(call obj,$(wildcard tests/unit/*.c))
 SQL     := $(sort $(wildcard sql/[0-9]*.sql))
 LUA     := $(sort $(wildcard shared/lua/*.lua))
@@ -71,7 +69,7 @@ $(B)/pixelfleet-dispatcher: $(B)/dispatcher/main.o $(DISPATCH) $(SHARED)
 $(B)/pixelfleet-worker:     $(B)/worker/main.o $(WORKER) $(SHARED)
 $(B)/pixelfleet-runner:     $(B)/worker/runner/main.o $(RUNNER) $(SANDBOX) $(RUNNER_SHARED)
 $(B)/pixelfleet-infer:      $(B)/worker/infer/main.o $(INFER) $(SANDBOX) $(RUNNER_SHARED)
-$(B)/pixelfleet:            $(B)/dispatcher/cli/main.o $(CLI) $(MODEL_OF_WORKER) $(SHARED)
+$(B)/pixelfleet:            $(B)/dispatcher/cli/main.o $(CLI) $(SHARED)
 $(B)/unit:                  $(TESTS) $(WORKER) $(RUNNER) $(INFER) $(SANDBOX) $(DISPATCH) $(CLI) $(SHARED)
 
 $(B)/pixelfleet-dispatcher: libs = $(call pkglibs,$(dispatcher_pkgs))
@@ -86,7 +84,6 @@ $(PROGRAMS:%=$(B)/%) $(B)/unit:
 	$(Q)$(CC) $(cflags) $(LDFLAGS.$(MODE)) $(LDFLAGS) -o $@ $^ $(libs) -lm -pthread
 
 $(B)/worker/runner/%.o: cppflags += -Iworker/runner $(call pkgflags,vips)
-$(B)/dispatcher/cli/%.o: cppflags += -Iworker/infer
 $(B)/worker/infer/%.o:  cppflags += -Iworker/infer -isystem $(ORT)/include
 $(B)/tests/unit/%.o:    cppflags += -Iworker/runner -Iworker/infer -Idispatcher/cli $(call pkgflags,vips cmocka)
 $(B)/shared/%.o $(B)/dispatcher/%.o $(B)/worker/%.o $(B)/tests/%.o: cppflags += $(call pkgflags,$(dispatcher_pkgs))

@@ -9,6 +9,7 @@
 # make test-tokens   the tokenizers on 3,000 lines of many languages beside Hugging Face's (npm; fetches that and the vocabularies)
 # make test-triton   the backend "triton" against a real Triton, which is installed into build/triton from PyPI (x86-64)
 # make test-models   a network of ViT-B/32's size beside onnxruntime-node, and a bare loop of ONNX Runtime
+# make test-ocr      pages that are read and text that is taken out of photographs, in figures, beside OpenCV (python3-opencv)
 # make check-style   lint, and every header compiles alone
 
 # Most of an integration test is waiting: LANES files of them at a time, each lane with its own Redis and PostgreSQL.
@@ -145,6 +146,10 @@ $(B)/tokenize: $(B)/tests/tokens/tokenize.o $(filter %/tokenizer.o %/tokenizer_c
 	$(call say,LINK)
 	$(Q)$(CC) $(cflags) $(LDFLAGS.$(MODE)) $(LDFLAGS) -o $@ $^ $(libs) -lm
 
+test-ocr: setup
+	+$(Q)$(SUB) MODE=rel all
+	$(Q)/usr/bin/python3 -B tests/ocr/ocr.py build/rel/pixelfleet-runner
+
 test-systemd: setup
 	+$(Q)$(SUB) MODE=rel run-systemd
 run-systemd: all $(B)/systemd_probe
@@ -176,4 +181,4 @@ demo:
 	$(Q)tests/demo/demo.sh
 
 .PHONY: setup test replay fuzz run-replay run-fuzz unit threads integration run-unit run-threads run-integration coverage lint headers \
-	test-faults run-test-faults check-style bench recovery soak test-models demo test-systemd run-systemd test-triton run-triton test-tokens run-tokens
+	test-faults run-test-faults check-style bench recovery soak test-models demo test-ocr test-systemd run-systemd test-triton run-triton test-tokens run-tokens

@@ -19,6 +19,7 @@
 #define GIVEN_UP_MS   4000      /* after that the process has ended what runs for nobody, or itself */
 #define LOADING_MS    65000     /* the same of a load, which it lets go on for a minute */
 #define SILENT_MAX    3         /* requests in a row that came to their deadline without a word */
+#define WORDS_MAX     ((size_t)256 << 10)       /* bytes of what a question says of its tensors: 64 names are far less */
 
 enum verdict { FLIES, AGAIN, CHARGED };
 
@@ -437,16 +438,31 @@ int inference_describe(struct inference_seat *s, struct inference_call *call, js
 	return ask(s, call, question, -1, "model", ret, &fd, err);
 }
 
+/* What a runner says may be millions of values, which the process would read while all others wait. */
+static int add_words(json_t *question, const json_t *said, const struct card *card, struct err *err)
+{
+	static const char *const names[] = { "inputs", "outputs" };
+	size_t size = 0;
+
+	for (size_t i = 0; i < countof(names); i++) {
+		json_t *words = json_object_get(said, names[i]);
+
+		size += words ? json_dumpb(words, NULL, 0, JSON_COMPACT | JSON_ENCODE_ANY) : 0;
+		if (words)
+			json_object_set(question, names[i], words);
+	}
+	return size <= WORDS_MAX ? 0 : err_set(err, ERR_REJECT, "model '%.260s': what is said of its tensors has %zu bytes, at most %zu are "
+		"allowed", card->name, size, WORDS_MAX);
+}
+
 int inference_infer(struct inference_seat *s, struct inference_call *call, const json_t *said, int fd, json_t **ret, int *ret_fd,
 	struct err *err)
 {
-	static const char *const names[] = { "inputs", "outputs" };
 	scoped(json_decref_p) json_t *question = make_question("infer", call->card);
 
 	must(question != NULL);
-	for (size_t i = 0; i < countof(names); i++)
-		if (json_object_get(said, names[i]))
-			json_object_set(question, names[i], json_object_get(said, names[i]));
+	if (add_words(question, said, call->card, err) < 0)
+		return -1;
 	if (ask(s, call, question, fd, "outputs", ret, ret_fd, err) < 0)
 		return -1;
 	if (*ret_fd >= 0)

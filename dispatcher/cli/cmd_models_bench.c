@@ -185,7 +185,7 @@ int cmd_models_bench(struct cli *c, struct err *err)
 		say(c, runs);
 		return CLI_OK;
 	}
-	answer = json_pack("{s:s*, s:O}", is_file ? "file" : "model", word, "runs", runs);
+	answer = json_pack("{s:o, s:O}", is_file ? "file" : "model", models_text(word), "runs", runs);
 	cli_print_json(c, answer);
 	return CLI_OK;
 }

@@ -20,9 +20,7 @@ static void join(json_t *part, json_t *look)
 
 static void fail(json_t *of, const struct err *err)
 {
-	json_t *text = json_string(err->msg);
-
-	json_object_set_new(of, "problem", text ? text : json_string("its text is no UTF-8"));
+	json_object_set_new(of, "problem", models_text(err->msg));
 }
 
 /* -1: nothing can run here at all. What is wrong with the model is in the part. */
@@ -89,17 +87,15 @@ static int check_model(struct cli *c, const char *name, json_t **ret, struct err
 
 static int check_file(struct cli *c, const char *path, json_t **ret, struct err *err)
 {
-	scoped(json_decref_p) json_t *part = json_pack("{s:s, s:s*}", "part", "", "file", path);
+	scoped(json_decref_p) json_t *part = json_pack("{s:s, s:o}", "part", "", "file", models_text(path));
 	struct signature s;
 	bool is_read;
 
-	if (!part)
-		return cli_usage(c, err, "the file's name is no UTF-8");
 	if (look(c, path, part, &s, &is_read, err) < 0)
 		return -1;
 	if (is_read)
 		json_object_set_new(part, "might_be", model_guesses(&s));
-	*ret = json_pack("{s:s, s:s, s:[O], s:O*}", "file", path, "state", is_read ? "ok" : "broken", "parts", part,
+	*ret = json_pack("{s:o, s:s, s:[O], s:O*}", "file", models_text(path), "state", is_read ? "ok" : "broken", "parts", part,
 		"problem", json_object_get(part, "problem"));
 	must(*ret != NULL);
 	return 0;
@@ -226,6 +222,10 @@ static void say_verdict(struct cli *c, const json_t *model)
 	size_t i;
 
 	fputc('\n', c->out);
+	if (strcmp(cli_str(model, "state"), "card only") == 0) {
+		say_line(c, "problem", cli_str(model, "problem"));
+		return;
+	}
 	json_array_foreach(json_object_get(model, "parts"), i, part) {
 		const char *name = cli_str(part, "part"), *problem = cli_str(part, "problem");
 		scoped(buf_free) struct buf line = { 0 };

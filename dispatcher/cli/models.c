@@ -93,8 +93,7 @@ static int by_name(const void *a, const void *b)
 	return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-/* A name of the file system may be no UTF-8. */
-static json_t *safe_text(const char *s)
+json_t *models_text(const char *s)
 {
 	scoped(buf_free) struct buf clean = { 0 };
 	json_t *text = json_string(s);
@@ -121,7 +120,7 @@ int models_find(struct cli *c, json_t **ret, bool *ret_more, struct err *err)
 		qsort(found.all, found.n, sizeof *found.all, by_name);
 	*ret = json_array();
 	for (size_t i = 0; i < found.n; i++)
-		json_array_append_new(*ret, safe_text(found.all[i]));
+		json_array_append_new(*ret, models_text(found.all[i]));
 	*ret_more = found.has_more;
 	return 0;
 }
@@ -153,15 +152,15 @@ static json_t *describe_part(struct cli *c, const char *model, const char *part,
 			json_decref(j);
 			return NULL;
 		}
-		json_object_set_new(j, "problem", safe_text(err.msg));
+		json_object_set_new(j, "problem", models_text(err.msg));
 		return j;
 	}
 	if (stat(found.path, &st) < 0)
 		st.st_size = 0;
-	json_object_set_new(j, "file", safe_text(found.path + strlen(found.dir) + 1));
-	json_object_set_new(j, "path", safe_text(found.path));
+	json_object_set_new(j, "file", models_text(found.path + strlen(found.dir) + 1));
+	json_object_set_new(j, "path", models_text(found.path));
 	json_object_set_new(j, "bytes", json_integer((json_int_t)st.st_size));
-	json_object_set_new(j, "triton", safe_text(found.triton));
+	json_object_set_new(j, "triton", models_text(found.triton));
 	if (found.max_batch)
 		json_object_set_new(j, "max_batch", json_integer(found.max_batch));
 	return j;
@@ -231,11 +230,11 @@ json_t *models_describe(struct cli *c, const char *name)
 	struct err err;
 	size_t i;
 
-	json_object_set_new(model, "model", safe_text(name));
-	json_object_set_new(model, "dir", safe_text(dir));
+	json_object_set_new(model, "model", models_text(name));
+	json_object_set_new(model, "dir", models_text(dir));
 	json_object_set_new(model, "parts", parts);
 	if (card_parts(c->conf.models_dir, name, &card, &names, &err) < 0) {
-		json_object_set_new(model, "problem", safe_text(err.msg));
+		json_object_set_new(model, "problem", models_text(err.msg));
 		json_object_set_new(model, "state", json_string("broken"));
 		return model;
 	}

@@ -22,6 +22,9 @@ int models_find(struct cli *c, json_t **ret, bool *ret_more, struct err *err) mu
 /* New. What is wrong is in it. The settings have been read. */
 json_t *models_describe(struct cli *c, const char *name);
 
+/* A text for the answer, new: names of files may be no UTF-8, and messages are cut off anywhere. */
+json_t *models_text(const char *s);
+
 /* Is there such a directory? What is in it is another question. -1: CLI_NOT_FOUND, or CLI_USAGE when there are no models at all. */
 int models_require(struct cli *c, const char *name, struct err *err) must_use;
 /* Is the word a file rather than the name of a model? 1: yes. -1: it would be, and cannot be read (CLI_USAGE). */

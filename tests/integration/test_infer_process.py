@@ -1,11 +1,9 @@
 """pixelfleet-infer by itself: what it answers, how it batches, what it puts away, and what broken models and peers do to it."""
 import json
 import os
-import pathlib
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -244,7 +242,8 @@ def test_declared_and_real_tensors_are_compared_and_both_are_named(models):
         def check(inputs, outputs=None):
             return refused(slot, path, declared={"inputs": inputs, "outputs": outputs or {}})
 
-        assert "declares the input 'x' FP16 [-1,4], in the file it is 'x' FP32 [-1,4]" in check({"x": {"datatype": "FP16", "shape": [-1, 4]}})
+        half = {"x": {"datatype": "FP16", "shape": [-1, 4]}}
+        assert "declares the input 'x' FP16 [-1,4], in the file it is 'x' FP32 [-1,4]" in check(half)
         assert "declares the input 'x' [-1,5], in the file it is 'x' FP32 [-1,4]" in check({"x": {"shape": [-1, 5]}})
         assert "declares the input 'x' [-1,-1], in" in check({"x": {"shape": [-1, -1]}})
         assert "declares the input 'z' FP32, the file has: 'x' FP32 [-1,4]" in check({"z": {"datatype": "FP32"}})
@@ -331,7 +330,8 @@ def test_a_peer_that_breaks_the_protocol_loses_its_socket_and_nobody_elses(model
         cut.sock.sendall(b"\x09\0\0\0{\"do")
         cut.close()
         check_double(models / "double.onnx", good)
-        for words in ({"do": "dance"}, {"do": "describe"}, {"do": "describe", "name": "x", "path": "relative"}, {"do": "infer", "name": "x", "path": "/x"}):
+        for words in ({"do": "dance"}, {"do": "describe"}, {"do": "describe", "name": "x", "path": "relative"},
+                      {"do": "infer", "name": "x", "path": "/x"}):
             good.send(words)
             with pytest.raises(Refused):
                 good.receive()

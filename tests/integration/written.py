@@ -81,7 +81,7 @@ WORDS = ["Sphinx of black quartz", "judge my vow 2026", "The quick brown fox", "
 WRITING = [("bold", 54), ("bold", 40), ("dejavu", 64), ("liberation", 44)]
 
 
-def over_photograph(photograph, clean, written, width=1200, outline=3):
+def over_photograph(photograph, clean, written, width=1200):
     """Two PNGs: the photograph at that width, and with lines of white, outlined text on it."""
     image = Image.open(photograph).convert("RGB")
     image = image.resize((width, round(width * image.height / image.width)), Image.Resampling.LANCZOS)
@@ -90,7 +90,7 @@ def over_photograph(photograph, clean, written, width=1200, outline=3):
     top = 90
     for (name, size), words in zip(WRITING, WORDS):
         size = size * width // 1200
-        draw.text((80, top), words, font=font(name, size), fill=(255, 255, 255), stroke_width=outline, stroke_fill=(0, 0, 0))
+        draw.text((80, top), words, font=font(name, size), fill=(255, 255, 255), stroke_width=3 * width // 1200, stroke_fill=(0, 0, 0))
         top += 2 * size
     image.save(written)
     return " ".join(WORDS)

@@ -188,6 +188,22 @@ TEST(card_labels_may_be_lines_of_a_file)
 	refuses("{\"labels_file\":\"none.txt\"}", "m/none.txt");
 }
 
+TEST(card_labels_with_nul_are_refused_and_not_left_to_a_runner_that_cannot_read_them)
+{
+	struct card c = { 0 };
+	struct err err;
+	FILE *f;
+
+	make_model("{\"labels_file\":\"names.txt\"}");
+	f = fopen(test_path("m/names.txt"), "we");
+	assert_non_null(f);
+	assert_int_equal(fwrite("cat\nd\0o\0g\0", 1, 10, f), 10);
+	fclose(f);
+	assert_int_equal(find("m", "", &c, &err), -1);
+	assert_non_null(strstr(err.msg, "names.txt': line 2: allowed are at most"));
+	assert_non_null(strstr(err.msg, "without NUL"));
+}
+
 TEST(card_that_is_wrong_names_file_member_what_was_found_and_what_is_allowed)
 {
 	static const struct { const char *card, *says; } wrong[] = {

@@ -171,7 +171,9 @@ TEST(cli_models_of_strangers_are_read_within_limits_and_within_their_directory)
 	memset(long_text, ' ', (1 << 20) + 30);
 	put("long/model.json", long_text);
 	put("long/model.onnx", "1");
-	put("deep/model.json", memset(long_text, '[', 100000));
+	memset(long_text, '[', 100000);
+	long_text[100000] = '\0';
+	put("deep/model.json", long_text);
 	put("up/model.json", "{\"file\":\"../bare/model.onnx\"}");
 	put("labels/model.json", "{\"labels_file\":\"words\"}");
 	put("labels/model.onnx", "1");
@@ -218,5 +220,15 @@ TEST(cli_models_bench_refuses_numbers_that_make_no_sense)
 	assert_says(msg, "--batch: 'many' is not a whole number from 1 to 4096");
 	assert_int_equal(RUN("bench", test_path("m/model.onnx"), "--part", "image"), CLI_USAGE);
 	assert_says(msg, "a file has no parts");
+	done();
+}
+
+TEST(cli_models_are_completed_by_the_shell)
+{
+	setenv("PIXELFLEET_MODELS_DIR", test_dir(), 1);
+	assert_int_equal(run((const char *const[]){ "pixelfleet", "completion", "models", "" }, 4), CLI_OK);
+	assert_string_equal(out, "list\ncheck\nbench\n");
+	assert_int_equal(run((const char *const[]){ "pixelfleet", "completion", "models", "check", "" }, 5), CLI_OK);
+	assert_string_equal(out, "@model\n");
 	done();
 }

@@ -525,6 +525,31 @@ TEST(inference_process_that_never_ends_a_message_is_used_and_left_all_the_same)
 	assert_true(clock_mono_ms() - began_ms < 8000);
 }
 
+TEST(inference_question_of_a_million_values_does_not_reach_the_process)
+{
+	scoped(json_decref_p) json_t *ask = json_pack("{s:[], s:[]}", "inputs", "outputs"), *answer = NULL;
+	struct card card = { 0 };
+	struct inference_call call = { .card = &card, .wake_fd = -1, .deadline_ms = clock_mono_ms() + 60000 };
+	struct inference_seat seat;
+	struct stage s;
+	struct err err;
+	int fd = -1;
+
+	stage_open(&s, "infer");
+	make_model("m", "ok");
+	inference_seat_init(&seat, s.inference);
+	assert_int_equal(card_find(test_dir(), "m", "", &card, &err), 0);
+	for (int i = 0; i < 1000000; i++)
+		json_array_append_new(json_object_get(ask, "inputs"), json_integer(0));
+	assert_int_equal(inference_infer(&seat, &call, ask, -1, &answer, &fd, &err), -1);
+	assert_int_equal(err.kind, ERR_REJECT);
+	assert_string_equal(err.msg, "model 'm': what is said of its tensors has 2000003 bytes, at most 262144 are allowed");
+	assert_int_equal(lines("starts"), 0);
+	card_done(&card);
+	inference_seat_done(&seat);
+	stage_close(&s);
+}
+
 TEST(inference_setup_has_the_settings)
 {
 	struct stage s;

@@ -48,8 +48,8 @@ static struct signature two(void)
 
 TEST(question_reads_what_is_asked)
 {
-	assert_int_equal(read_it("{\"do\":\"infer\",\"name\":\"clip/image\",\"path\":\"/m/v.onnx\",\"alone\":true,\"max_batch\":4,\"outputs\":[\"y\"],"
-		"\"inputs\":[" INPUT("b", "INT64", "[3]", 24) "," INPUT("a", "FP32", "[3,4]", 48) "]}", 72), 0);
+	assert_int_equal(read_it("{\"do\":\"infer\",\"name\":\"clip/image\",\"path\":\"/m/v.onnx\",\"alone\":true,\"max_batch\":4,"
+		"\"outputs\":[\"y\"],\"inputs\":[" INPUT("b", "INT64", "[3]", 24) "," INPUT("a", "FP32", "[3,4]", 48) "]}", 72), 0);
 	assert_true(q.is_infer && q.is_alone && q.max_batch == 4 && q.nin == 2 && q.nout == 1 && q.rows == 3);
 	assert_int_equal(q.in[1].offset, 24);
 	question_done(&q);

@@ -209,6 +209,26 @@ TEST(inpaint_takes_letters_out_and_leaves_what_is_between_them)
 	json_decref(items);
 }
 
+/* Only the first word was read. */
+TEST(inpaint_takes_letters_that_follow_a_line_out_too)
+{
+	VipsImage *clean = studio_plain(520, 120, 90, 120, 140), *letters, *was = studio_plain(520, 120, 90, 120, 140), *got;
+	json_t *items = json_loads("{\"items\":[{\"label\":\"Hello\",\"line\":0,\"points\":[[30,38],[180,38],[180,82],[30,82]]}]}", 0, NULL);
+	struct shot s = { .items = items };
+
+	assert_int_equal(vips_text(&letters, "Hello there", "font", "DejaVu Sans Bold 50", "dpi", 72, NULL), 0);
+	assert_int_equal(vips_draw_mask(was, (double[]){ 250, 250, 240 }, 3, letters, 32, 40, NULL), 0);
+	got = inpaint(&s, "{" SAVED "}", g_object_ref(was));
+	assert_true(studio_difference(clean, got) <= 2);
+	assert_true(studio_difference(clean, was) > 100);
+	image_unref(clean);
+	image_unref(letters);
+	image_unref(was);
+	image_unref(got);
+	studio_done(&s);
+	json_decref(items);
+}
+
 static VipsImage *mask_with(int width, int height, int left, int top, int w, int h, double value)
 {
 	VipsImage *lazy, *mask;

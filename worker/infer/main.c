@@ -3,7 +3,6 @@
 #include "log.h"
 #include "service.h"
 
-#include <errno.h>
 #include <getopt.h>
 #include <signal.h>
 #include <stdio.h>

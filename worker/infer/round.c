@@ -44,7 +44,7 @@ static int lay_input(struct round *r, size_t i, struct err *err)
 		v->shape[0] = (int64_t)r->rows;
 	for (size_t k = 0; k < r->n; k++)
 		v->size += r->q[k]->in[i].size;
-	v->data = xcalloc(v->size ? v->size : 1, 1);
+	v->data = xrealloc(NULL, v->size ? v->size : 1);        /* all of it is written to */
 	for (size_t k = 0; k < r->n; k++) {
 		if (question_bytes(r->q[k], i, (char *)v->data + at, err) < 0)
 			return -1;

@@ -2,12 +2,15 @@
 
 #include "builds.h"
 #include "lastwords.h"
+#include "log.h"
 #include "meter.h"
 #include "ort.h"
 #include "reception.h"
 #include "sandbox.h"
 #include "wire.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -45,6 +48,16 @@ static _Noreturn void on_stuck(const char *model, bool is_load)
 	_exit(STUCK);
 }
 
+/* When the machine has no memory left, this process goes before all others of the worker: its work is done again. */
+static void go_first(void)
+{
+	static const char score[] = "500";
+	scoped(close_p) int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+
+	if (fd >= 0 && write(fd, score, sizeof score - 1) < 0)
+		log_debug("infer.oom_score", "error=%s", log_quote(strerror(errno)));
+}
+
 static int close_sandbox(const struct service *s, unsigned memory_mb, struct sandbox_state *ret, struct err *err)
 {
 	bool gpu = strcmp(ort_device(s->ort), "cuda") == 0;
@@ -53,6 +66,7 @@ static int close_sandbox(const struct service *s, unsigned memory_mb, struct san
 		.opens_files = true, .gpu = gpu };
 
 	tzset();
+	go_first();
 	meter_open();
 	lastwords_name("the inference process");
 	if (!IS_SANITIZED)

@@ -26,7 +26,7 @@ enum { MODEL_TENSORS = 32 };
 struct model {
 	struct tensor_type in[MODEL_TENSORS], out[MODEL_TENSORS];
 	size_t nin, nout;
-	json_t *card;                           /* what people say of it: worker/card.h; never NULL */
+	json_t *card;                           /* what people say of it: shared/card.h; never NULL */
 	char dir[512];                          /* where its files are; "": it has no directory */
 	char device[16];                        /* "cpu", "cuda", or the backend's name */
 };

@@ -200,10 +200,11 @@ void mend(struct canvas *c, struct hole *h, int reach)
 	islands_done(&w.islands);
 }
 
-/* values and level, state, hole; of each pixel of the hole the stencil, and the march's pixel and front */
+/* Of each pixel the values, level, state and hole; of a hole's, as many as a tile may have, the stencil, the march's value and
+ * its place in the front. */
 double mend_bytes(double pixels, int bands)
 {
 	double most = min_of(pixels, (double)MOST_PIXELS + 8 * MARGIN * TILE);
 
-	return most * (4.0 * bands + 6) + min_of(pixels, (double)(TILE + 2 * MARGIN) * (TILE + 2 * MARGIN)) * 88;
+	return most * (4.0 * bands + 6) + min_of(pixels, (double)TILE * TILE * 0.7) * 60;
 }

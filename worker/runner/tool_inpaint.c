@@ -60,6 +60,14 @@ static void sort_inputs(const struct runner_job *job, struct inpainting *p)
 	p->job.inputs = p->without_masks.inputs = p->inputs;
 }
 
+/* Of each pixel: holes, and copies of the bands, for a soft border and in 8 bits. */
+static double more_bytes(const struct inpainting *p)
+{
+	double band = (double)vips_format_sizeof(p->from.header->BandFmt);
+
+	return 4 + p->from.header->Bands * (band + (band > 1));
+}
+
 static int open_picture(const struct runner_job *job, struct inpainting *p, struct err *err)
 {
 	double pixels;
@@ -69,7 +77,7 @@ static int open_picture(const struct runner_job *job, struct inpainting *p, stru
 		return -1;
 	pixels = (double)p->from.width * p->from.height;
 	p->from.use.is_kept = true;
-	p->from.use.more_bytes = pixels * 7 + (p->by_model ? MODEL_BYTES : mend_bytes(pixels, min_of(p->from.header->Bands, 4)));
+	p->from.use.more_bytes = pixels * more_bytes(p) + (p->by_model ? MODEL_BYTES : mend_bytes(pixels, min_of(p->from.header->Bands, 4)));
 	if (picture_load(&p->from, false, &p->image, err) < 0)
 		return -1;
 	if (p->image->Bands > 4)

@@ -18,9 +18,11 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { MOST_PIXELS = 16000000, SCENE_SIDE = 1600, SMALL_LINE = 26, GOOD_LINE = 40, PIXEL_BYTES = 24 };
+enum { MOST_PIXELS = 16000000, SCENE_SIDE = 1600, SMALL_LINE = 26, GOOD_LINE = 40 };
 #define MOST_SCALE  3.0
-#define LIBRARY     (96.0 * 1048576)    /* the library with three languages */
+#define PIXEL_BYTES 5.0                 /* of the enlarged picture: colours, grey, and what the library makes of it */
+#define LIBRARY     (12.0 * 1048576)
+#define LANGUAGE    (30.0 * 1048576)    /* 20 for English, 40 for Japanese or Chinese */
 
 struct page {
 	VipsImage *image;               /* 8 bits, grey or RGB, in memory */
@@ -84,13 +86,23 @@ static int make_grey(struct page *p, struct err *err)
 	return picture_decode(&p->grey, err);
 }
 
-static int load(struct picture *from, struct page *p, struct err *err)
+/* Besides the picture as it is. */
+static double more_bytes(double pixels, const char *langs)
+{
+	double bytes = LIBRARY + LANGUAGE + PIXEL_BYTES * min_of(pixels * MOST_SCALE * MOST_SCALE, (double)MOST_PIXELS);
+
+	for (; *langs; langs++)
+		bytes += *langs == '+' ? LANGUAGE : 0;
+	return bytes;
+}
+
+static int load(struct picture *from, const char *langs, struct page *p, struct err *err)
 {
 	double pixels = (double)from->width * from->height;
 	int r;
 
 	from->use.is_kept = true;
-	from->use.more_bytes = PIXEL_BYTES * min_of(pixels, (double)MOST_PIXELS) + LIBRARY;
+	from->use.more_bytes = more_bytes(pixels, langs);
 	if (pixels > MOST_PIXELS) {
 		double k = sqrt(MOST_PIXELS / pixels);
 		struct picture_box box = { max_of((int)(from->width * k), 1), max_of((int)(from->height * k), 1), VIPS_SIZE_DOWN,
@@ -239,18 +251,15 @@ static json_t *make_data(const struct page *p, const struct picture *from, const
 		"width", from->width, "height", from->height, "langs", make_langs(langs));
 }
 
-static int find_tesseract(const json_t *params, char langs[OCR_LANGS], struct tesseract **ret, struct err *err)
+static int find_data(const json_t *params, char dir[600], char langs[OCR_LANGS], struct err *err)
 {
 	scoped(buf_free) struct buf tried = { 0 };
-	char dir[600];
 
-	ocr_langs_dir(dir, sizeof dir, &tried);
+	ocr_langs_dir(dir, 600, &tried);
 	if (!*dir)
 		return err_set(err, ERR_REJECT, "there is no data for any language in %s; Debian's package tesseract-ocr-eng has the one for English",
 			tried.text ? tried.text : "TESSDATA_PREFIX");
-	if (ocr_langs_read(json_object_get(params, "langs"), dir, langs, err) < 0)
-		return -1;
-	return tesseract_get(langs, dir, ret, err);
+	return ocr_langs_read(json_object_get(params, "langs"), dir, langs, err);
 }
 
 static int run(const struct runner_job *job, json_t **ret_data, struct err *err)
@@ -258,11 +267,11 @@ static int run(const struct runner_job *job, json_t **ret_data, struct err *err)
 	scoped(picture_close) struct picture from = { 0 };
 	scoped(page_done) struct page p = { 0 };
 	struct tesseract *t;
-	char langs[OCR_LANGS];
+	char dir[600], langs[OCR_LANGS];
 
-	if (picture_open(job, &from, err) < 0 || load(&from, &p, err) < 0 || find_tesseract(job->params, langs, &t, err) < 0)
+	if (find_data(job->params, dir, langs, err) < 0 || picture_open(job, &from, err) < 0 || load(&from, langs, &p, err) < 0)
 		return -1;
-	if (read_text(t, &p, job->params, err) < 0)
+	if (tesseract_get(langs, dir, &t, err) < 0 || read_text(t, &p, job->params, err) < 0)
 		return -1;
 	*ret_data = make_data(&p, &from, job->params, langs);
 	if (!*ret_data)

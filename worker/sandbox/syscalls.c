@@ -50,8 +50,7 @@ static const int looks[] = {
 
 /* What sanitizers and counters do at the end; see builds.h. */
 static const int of_sanitizers[] = { SCMP_SYS(ptrace), SCMP_SYS(wait4), SCMP_SYS(waitid), SCMP_SYS(prctl), SCMP_SYS(readlink),
-	SCMP_SYS(readlinkat), SCMP_SYS(stat), SCMP_SYS(newfstatat), SCMP_SYS(tgkill), SCMP_SYS(open), SCMP_SYS(getdents),
-	SCMP_SYS(rt_sigaction) };
+	SCMP_SYS(readlinkat), SCMP_SYS(stat), SCMP_SYS(newfstatat), SCMP_SYS(tgkill), SCMP_SYS(open), SCMP_SYS(getdents) };
 static const int of_coverage[] = { SCMP_SYS(open), SCMP_SYS(openat), SCMP_SYS(mkdir), SCMP_SYS(fcntl), SCMP_SYS(access) };
 
 /* One rule, of any number of conditions. A call that this machine's kernel never had needs none. */
@@ -137,6 +136,8 @@ static int add_for_builds(scmp_filter_ctx ctx)
 		rc = allow_all(ctx, of_sanitizers, countof(of_sanitizers));
 	if (IS_SANITIZED && rc == 0)    /* LeakSanitizer's tracer */
 		rc = RULE(ctx, SCMP_SYS(clone), SCMP_A0(SCMP_CMP_MASKED_EQ, CLONE_UNTRACED, CLONE_UNTRACED));
+	if (IS_SANITIZED && rc == 0)
+		rc = RULE(ctx, SCMP_SYS(rt_sigaction), SCMP_A0(SCMP_CMP_EQ, SIGXCPU, 0));
 	if (IS_SANITIZED && rc == 0)
 		rc = RULE(ctx, SCMP_SYS(openat), SCMP_A2(SCMP_CMP_MASKED_EQ, WRITING, O_RDONLY));
 	if (IS_COVERAGE && rc == 0)

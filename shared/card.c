@@ -120,8 +120,8 @@ static int read_labels(const char *models_dir, const struct card *c, const char 
 		const char *newline = memchr(p, '\n', (size_t)(end - p));
 		size_t n = (size_t)((newline ? newline : end) - p), k = n && p[n - 1] == '\r' ? n - 1 : n;
 
-		if (json_array_size(labels) == CARD_LABELS_MAX || json_array_append_new(labels, json_stringn(p, k)) < 0)
-			return err_set(err, ERR_REJECT, "'%.300s': line %zu: allowed are at most %d lines of UTF-8", path,
+		if (json_array_size(labels) == CARD_LABELS_MAX || memchr(p, 0, k) || json_array_append_new(labels, json_stringn(p, k)) < 0)
+			return err_set(err, ERR_REJECT, "'%.300s': line %zu: allowed are at most %d lines of UTF-8 without NUL", path,
 				json_array_size(labels) + 1, CARD_LABELS_MAX);
 		p += n + 1;
 	}

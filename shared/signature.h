@@ -3,7 +3,7 @@
  * says, and whether people's declaration (model.json) agrees with that.
  *
  * A shape has -1 where the model leaves a size free. The first axis is the batch axis when it is free
- * everywhere and under one name: then requests may be laid behind each other (round.h).
+ * everywhere and under one name: then requests may be laid behind each other (worker/infer/round.h).
  */
 #ifndef SIGNATURE_H
 #define SIGNATURE_H
