@@ -1,6 +1,7 @@
 #include "wire.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
@@ -12,6 +13,18 @@ union fd_room {                 /* aligned as the kernel wants it */
 	char bytes[CMSG_SPACE(WIRE_FDS * sizeof(int))];
 	struct cmsghdr align;
 };
+
+int wire_socket(const char *arg)
+{
+	char *end;
+	long sock = strtol(arg, &end, 10);
+	int type = 0;
+	socklen_t n = sizeof type;
+
+	if (*end || end == arg || sock < 0 || sock > 1 << 20 || getsockopt((int)sock, SOL_SOCKET, SO_TYPE, &type, &n) < 0)
+		return -1;
+	return (int)sock;
+}
 
 static int fail_io(const char *what, struct err *err)
 {

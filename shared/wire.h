@@ -73,6 +73,9 @@
 
 enum { WIRE_MESSAGE = 0, WIRE_END = 1 };
 
+/* The descriptor that a program was given on its command line, "3"; -1: it is no open socket. */
+int wire_socket(const char *arg);
+
 /* Sends text and the descriptors, which stay the caller's. A text over WIRE_MAX or too many
  * descriptors are ERR_REJECT; a peer that is gone is ERR_RETRY. */
 int wire_send(int sock, const char *text, size_t len, const int *fds, size_t nfds, struct err *err) must_use;

@@ -64,8 +64,8 @@ def keeps_its_output():
 
 
 def asks_with_an_eventfd():
-    say({"ask": "infer", "model": "m", "version": "", "inputs": [{"name": "a", "datatype": "UINT8", "shape": [8], "bytes": 8}]},
-        [os.eventfd(0)])
+    say({"ask": "infer", "backend": "triton", "model": "m", "part": "", "version": "",
+         "inputs": [{"name": "a", "datatype": "UINT8", "shape": [8], "bytes": 8}]}, [os.eventfd(0)])
     answer, _ = hear()
     say({"end": True, "ok": False, "error": answer["error"]})
 

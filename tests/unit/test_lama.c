@@ -63,10 +63,10 @@ static int backend(struct runner_ctx *ctx, const json_t *question, int fd, json_
 
 #define MODEL(inputs) "{\"model\":{\"inputs\":[" inputs "],\"outputs\":[{\"name\":\"output\",\"datatype\":\"FP32\",\"shape\":[-1,3,-1,-1]}]}," \
 	"\"card\":{\"size\":[96,96]},\"device\":\"cpu\"}"
-#define IMAGE(shape) "{\"name\":\"image\",\"datatype\":\"FP32\",\"shape\":" shape "}"
+#define PICTURE(shape) "{\"name\":\"image\",\"datatype\":\"FP32\",\"shape\":" shape "}"
 #define MASK(shape) "{\"name\":\"mask\",\"datatype\":\"FP32\",\"shape\":" shape "}"
-#define FIXED MODEL(IMAGE("[-1,3,64,64]") "," MASK("[-1,1,64,64]"))
-#define FREE MODEL(MASK("[1,1,-1,-1]") "," IMAGE("[1,3,-1,-1]"))
+#define FIXED MODEL(PICTURE("[-1,3,64,64]") "," MASK("[-1,1,64,64]"))
+#define FREE MODEL(MASK("[1,1,-1,-1]") "," PICTURE("[1,3,-1,-1]"))
 
 static double worst_inside(VipsImage *got, double value, int left, int top, int width, int height)
 {
@@ -191,9 +191,9 @@ static void refused(const char *model, const char *params, const char *why)
 TEST(lama_refuses_models_of_another_kind)
 {
 #define BOX "\"regions\":[{\"box\":[5,5,10,10]}]}"
-	refused(MODEL(IMAGE("[1,3,64,64]")), "{\"model\":\"m\"," BOX, "takes 1 inputs ('image' FP32 [1,3,64,64]), inpaint gives two");
-	refused(MODEL(IMAGE("[1,3,64,64]") "," MASK("[1,1,32,32]")), "{\"model\":\"m\"," BOX, "inpaint gives two");
-	refused(MODEL(IMAGE("[1,3,64]") "," MASK("[1,1,64]")), "{\"model\":\"m\"," BOX, "inpaint gives two");
+	refused(MODEL(PICTURE("[1,3,64,64]")), "{\"model\":\"m\"," BOX, "takes 1 inputs ('image' FP32 [1,3,64,64]), inpaint gives two");
+	refused(MODEL(PICTURE("[1,3,64,64]") "," MASK("[1,1,32,32]")), "{\"model\":\"m\"," BOX, "inpaint gives two");
+	refused(MODEL(PICTURE("[1,3,64]") "," MASK("[1,1,64]")), "{\"model\":\"m\"," BOX, "inpaint gives two");
 	refused(FIXED, "{\"model\":\"m\",\"strategy\":\"original\"," BOX, "model 'm' takes 64 x 64");
 	answer_shape = "[1,1,64,192]";
 	refused(FIXED, "{\"model\":\"m\"," BOX, "gave 'output' FP32 [1,1,64,192], inpaint needs FP32 [1,3,64,64]");

@@ -37,8 +37,8 @@ static int check(struct lama *l, struct err *err)
 		if (is_planes(l->image, 3) && is_planes(l->mask, 1) && same_size(l->image, l->mask))
 			return 0;
 	}
-	return err_set(err, ERR_REJECT, "model '%.128s' takes %zu inputs (%s%s%s), inpaint gives two, FP32 [1,3,height,width] and FP32 [1,1,height,width]",
-		l->at.model, l->model.nin, l->model.nin ? tensor_text(&l->model.in[0], one, sizeof one) : "",
+	return err_set(err, ERR_REJECT, "model '%.128s' takes %zu inputs (%s%s%s), inpaint gives two, FP32 [1,3,height,width] and "
+		"FP32 [1,1,height,width]", l->at.model, l->model.nin, l->model.nin ? tensor_text(&l->model.in[0], one, sizeof one) : "",
 		l->model.nin > 1 ? ", " : "", l->model.nin > 1 ? tensor_text(&l->model.in[1], two, sizeof two) : "");
 }
 
@@ -202,12 +202,14 @@ static float sample(const float *plane, const struct view *v, float x, float y)
 static void take(const struct tensor *out, const struct view *v, struct canvas *c, const struct hole *h)
 {
 	float scale = (most_of(out) <= 1.5f ? 255.0f : 1.0f) * (c->is_wide ? 257.0f : 1.0f);
-	float by_x = (float)v->width / (float)(v->area.right - v->area.left), by_y = (float)v->height / (float)(v->area.bottom - v->area.top);
+	float by_x = (float)v->width / (float)(v->area.right - v->area.left);
+	float by_y = (float)v->height / (float)(v->area.bottom - v->area.top);
 	size_t plane = (size_t)v->tensor_width * (size_t)v->tensor_height;
 
 	for (int y = v->area.top; y < v->area.bottom; y++)
 		for (int x = v->area.left; x < v->area.right; x++) {
-			float at_x = ((float)(x - v->area.left) + 0.5f) * by_x - 0.5f, at_y = ((float)(y - v->area.top) + 0.5f) * by_y - 0.5f;
+			float at_x = ((float)(x - v->area.left) + 0.5f) * by_x - 0.5f;
+			float at_y = ((float)(y - v->area.top) + 0.5f) * by_y - 0.5f;
 			float rgb[3];
 
 			if (!is_filled_now(h, v, x, y))
@@ -232,7 +234,8 @@ static int check_answer(const struct lama *l, const struct tensor *out, const st
 		v->tensor_height, v->tensor_width);
 }
 
-static int run_view(struct lama *l, struct runner_ctx *ctx, const struct view *v, struct canvas *c, const struct hole *h, struct err *err)
+static int run_view(struct lama *l, struct runner_ctx *ctx, const struct view *v, struct canvas *c, const struct hole *h,
+	struct err *err)
 {
 	struct tensor in[2] = { 0 };
 	scoped(tensor_done) struct tensor out = { 0 };
@@ -257,7 +260,8 @@ static int run_view(struct lama *l, struct runner_ctx *ctx, const struct view *v
 /* With half as much again around it, and at least as large as the model is: then nothing gets smaller. */
 static struct area surroundings(const struct lama *l, const struct area *a, int width, int height)
 {
-	int w = a->right - a->left, h = a->bottom - a->top, least_w = l->width ? l->width : l->side, least_h = l->height ? l->height : l->side;
+	int w = a->right - a->left, h = a->bottom - a->top;
+	int least_w = l->width ? l->width : l->side, least_h = l->height ? l->height : l->side;
 	int dx = (int)fmax(fmax(w / 4, LEAST_MARGIN), (least_w - w + 1) / 2);
 	int dy = (int)fmax(fmax(h / 4, LEAST_MARGIN), (least_h - h + 1) / 2);
 	struct area grown = { a->left - dx, a->top - dy, a->right + dx, a->bottom + dy };

@@ -3,13 +3,13 @@
 #include "log.h"
 #include "registry.h"
 #include "serve.h"
+#include "wire.h"
 
 #include <getopt.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <unistd.h>
 #include <vips/vips.h>
 
@@ -44,16 +44,13 @@ static int usage(const char *problem)
 static int serve_worker(const char *arg)
 {
 	struct err err;
-	char *end;
-	long sock = strtol(arg, &end, 10);
-	int type = 0;
-	socklen_t n = sizeof type;
+	int sock = wire_socket(arg);
 
-	if (*end || end == arg || sock < 0 || sock > 1 << 20 || getsockopt((int)sock, SOL_SOCKET, SO_TYPE, &type, &n) < 0)
+	if (sock < 0)
 		return usage("FD is the number of an open socket, given by the worker");
 	/* The worker decides when tasks end; a Ctrl-C in a terminal reaches the whole group. */
 	signal(SIGINT, SIG_IGN);
-	if (serve((int)sock, getppid(), &err) == 0)
+	if (serve(sock, getppid(), &err) == 0)
 		return OK;
 	log_error("runner.broken", "message=%s", log_quote(err.msg));
 	return FAILED;

@@ -163,8 +163,8 @@ static int cover(struct gathering *g, const struct area *a, struct err *err)
 		return err_set(err, ERR_REJECT, "more than %d regions to fill", MOST_REGIONS);
 	g->covered += (double)area_pixels(a);
 	if (g->covered > MOST_COVER * all + 1e6)
-		return err_set(err, ERR_REJECT, "the regions to fill lie over each other: together they are over %.0f times as large as the picture",
-			MOST_COVER);
+		return err_set(err, ERR_REJECT, "the regions to fill lie over each other: together they are over %.0f times as large as the "
+			"picture", MOST_COVER);
 	return 0;
 }
 
@@ -239,9 +239,11 @@ static int add_items(struct gathering *g, const json_t *data, struct err *err)
 	return 0;
 }
 
-int regions_read(const struct runner_job *job, const struct canvas *colours, struct hole *h, struct regions *ret, struct err *err)
+int regions_read(const struct runner_job *job, const struct canvas *colours, struct hole *h, struct regions *ret,
+	struct err *err)
 {
-	struct gathering g = { .job = job, .colours = colours, .h = h, .dilate = min_of(param_int(job->params, "dilate", -1), (int)MOST_DILATE) };
+	struct gathering g = { .job = job, .colours = colours, .h = h,
+		.dilate = min_of(param_int(job->params, "dilate", -1), (int)MOST_DILATE) };
 	const json_t *regions = json_object_get(job->params, "regions");
 
 	for (size_t i = 0; i < json_array_size(regions); i++)

@@ -20,7 +20,8 @@ struct regions {
 };
 
 /* Adds them to h, which is as large as the picture. `colours` has 8 bits a band. */
-int regions_read(const struct runner_job *job, const struct canvas *colours, struct hole *h, struct regions *ret, struct err *err) must_use;
+int regions_read(const struct runner_job *job, const struct canvas *colours, struct hole *h, struct regions *ret,
+	struct err *err) must_use;
 
 /* The input is a mask or a picture for people, not the picture that is worked on. */
 bool regions_is_aside(const struct job_input *in);

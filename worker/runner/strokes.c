@@ -268,14 +268,16 @@ static bool take_ink(struct line *l, const struct ink *ink, struct hole *to)
 }
 
 /* From one end of the line on, a letter or two at a time, until there are none. */
-static void go_on(struct hole *h, const struct colours *c, const struct corner corners[4], const struct ink *ink, bool forth, double tall, int dilate)
+static void go_on(struct hole *h, const struct colours *c, const struct corner corners[4], const struct ink *ink, bool forth,
+	double tall, int dilate)
 {
 	double length = distance(&corners[0], &corners[1]), step = (forth ? STEP : -STEP) * tall;
 	struct corner u = { (corners[1].x - corners[0].x) / length, (corners[1].y - corners[0].y) / length };
 	struct corner top = corners[forth ? 1 : 0], bottom = corners[forth ? 2 : 3];
 
 	for (int i = 0; i < MOST_STEPS; i++) {
-		struct corner next_top = { top.x + u.x * step, top.y + u.y * step }, next_bottom = { bottom.x + u.x * step, bottom.y + u.y * step };
+		struct corner next_top = { top.x + u.x * step, top.y + u.y * step };
+		struct corner next_bottom = { bottom.x + u.x * step, bottom.y + u.y * step };
 		struct corner place[4] = { top, next_top, next_bottom, bottom };
 		struct hole found;
 		struct line l;

@@ -45,31 +45,60 @@ static struct tesseract kept;
 
 /* ---- what it says ---- */
 
-/* glibc's stderr is a variable, and a library that writes to it looks there. */
+/*
+ * glibc's stderr is a variable, and a library that writes to it looks there. Tesseract 5.5 keeps what it found
+ * there, and closes it when it finds another: so it finds the same stream each time, which nobody else closes.
+ */
 struct hush {
-	FILE *was, *now;
+	FILE *was;              /* NULL: stderr is as it was */
+	size_t len;
 	char text[NOTES];
 };
 
+static FILE *notes;             /* what it finds */
+static struct hush *taking;     /* who gets what is written there */
+
+static ssize_t notes_write(void *cookie, const char *bytes, size_t size)
+{
+	size_t n = taking ? min_of(size, sizeof taking->text - 1 - taking->len) : 0;
+
+	(void)cookie;
+	if (n) {
+		memcpy(taking->text + taking->len, bytes, n);
+		taking->len += n;
+	}
+	return (ssize_t)size;
+}
+
+static int notes_close(void *cookie)
+{
+	(void)cookie;
+	notes = NULL;
+	return 0;
+}
+
 static void hush_begin(struct hush *h)
 {
-	memset(h->text, 0, sizeof h->text);
-	h->was = stderr;
-	h->now = fmemopen(h->text, sizeof h->text - 1, "w");
-	if (h->now) {
-		setvbuf(h->now, NULL, _IONBF, 0);
-		stderr = h->now;
+	memset(h, 0, sizeof *h);
+	if (!notes) {
+		notes = fopencookie(NULL, "w", (cookie_io_functions_t){ .write = notes_write, .close = notes_close });
+		if (!notes)
+			return;
+		setvbuf(notes, NULL, _IONBF, 0);
 	}
+	h->was = stderr;
+	taking = h;
+	stderr = notes;
 }
 
 static void hush_end(struct hush *h)
 {
-	if (!h->now)
+	if (!h->was)
 		return;
 	stderr = h->was;
-	fclose(h->now);
-	for (size_t n = strlen(h->text); n > 0 && h->text[n - 1] == '\n';)
-		h->text[--n] = '\0';
+	taking = NULL;
+	while (h->len > 0 && h->text[h->len - 1] == '\n')
+		h->text[--h->len] = '\0';
 	if (*h->text)
 		log_debug("ocr.library", "text=%s", log_quote(h->text));
 }
@@ -96,7 +125,8 @@ static int load(struct err *err)
 		return 0;
 	library = dlopen("libtesseract.so.5", RTLD_NOW | RTLD_LOCAL);
 	if (!library)
-		return err_set(err, ERR_REJECT, "text cannot be read without Tesseract: %.300s; Debian's package libtesseract5 has it", dlerror());
+		return err_set(err, ERR_REJECT, "text cannot be read without Tesseract: %.300s; Debian's package libtesseract5 has it",
+			dlerror());
 	for (size_t i = 0; i < countof(calls); i++) {
 		void *call = dlsym(library, calls[i].name);
 

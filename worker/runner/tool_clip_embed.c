@@ -48,19 +48,6 @@ static int find_model(const struct runner_job *job, struct embedding *e, struct 
 	return 0;
 }
 
-static int to_list(const struct embedding *e, const struct tensor *out, json_t **ret, struct err *err)
-{
-	const json_t *dim = json_object_get(e->model.card, "dim");
-	char is[400];
-
-	if (out->is.rank != 2 || out->is.shape[0] != 1 || out->is.shape[1] < 1 || strcmp(out->is.datatype, "FP32") != 0)
-		return err_set(err, ERR_REJECT, "it gives %s, clip_embed wants numbers [1,dim]", tensor_text(&out->is, is, sizeof is));
-	if (json_is_integer(dim) && json_integer_value(dim) != out->is.shape[1])
-		return err_set(err, ERR_REJECT, "it gives %s, its model.json says \"dim\": %lld", tensor_text(&out->is, is, sizeof is),
-			(long long)json_integer_value(dim));
-	return vector_json(out->bytes, (size_t)out->is.shape[1], "the embedding", ret, err);
-}
-
 static int run(const struct runner_job *job, json_t **ret_data, struct err *err)
 {
 	scoped(embedding_done) struct embedding e = { 0 };
@@ -73,7 +60,7 @@ static int run(const struct runner_job *job, json_t **ret_data, struct err *err)
 	picture_close(&p);
 	if (infer_run(job->ctx, &e.at, &e.model, &in, 1, (const char *[]){ e.out->name }, &out, 1, err) < 0)
 		return -1;
-	if (to_list(&e, &out, &list, err) < 0)
+	if (vector_of_output(&e.model, &out, "clip_embed", &list, err) < 0)
 		return err_wrap(err, "model '%.128s'", e.at.model);
 	*ret_data = json_pack("{s:O, s:I, s:s, s:s, s:s, s:s*}", "embedding", list, "dim", (json_int_t)json_array_size(list),
 		"model", e.at.model, "backend", e.at.backend, "device", e.model.device, "version", *e.at.version ? e.at.version : NULL);

@@ -77,7 +77,8 @@ static int open_picture(const struct runner_job *job, struct inpainting *p, stru
 		return -1;
 	pixels = (double)p->from.width * p->from.height;
 	p->from.use.is_kept = true;
-	p->from.use.more_bytes = pixels * more_bytes(p) + (p->by_model ? MODEL_BYTES : mend_bytes(pixels, min_of(p->from.header->Bands, 4)));
+	p->from.use.more_bytes = pixels * more_bytes(p) +
+		(p->by_model ? MODEL_BYTES : mend_bytes(pixels, min_of(p->from.header->Bands, 4)));
 	if (picture_load(&p->from, false, &p->image, err) < 0)
 		return -1;
 	if (p->image->Bands > 4)
@@ -119,7 +120,8 @@ static int find_hole(struct inpainting *p, size_t *ret_filled, struct err *err)
 		return -1;
 	*ret_filled = hole_count(&p->hole);
 	if (!p->by_model && *ret_filled == (size_t)p->canvas.width * (size_t)p->canvas.height)
-		return err_set(err, ERR_REJECT, "all of the picture's %zu pixels are to be filled, and nothing is left to fill them from", *ret_filled);
+		return err_set(err, ERR_REJECT, "all of the picture's %zu pixels are to be filled, and nothing is left to fill them from",
+			*ret_filled);
 	return 0;
 }
 
@@ -227,8 +229,9 @@ static int write_mask(const struct inpainting *p, struct err *err)
 
 static json_t *make_data(const struct inpainting *p, size_t filled)
 {
-	json_t *data = json_pack("{s:I, s:s, s:I, s:i, s:i}", "filled", (json_int_t)filled, "method", p->by_model ? "lama" : "fast_marching",
-		"regions", (json_int_t)(p->regions.masks + p->regions.areas + p->regions.texts), "width", p->canvas.width, "height", p->canvas.height);
+	json_t *data = json_pack("{s:I, s:s, s:I, s:i, s:i}", "filled", (json_int_t)filled,
+		"method", p->by_model ? "lama" : "fast_marching", "regions", (json_int_t)(p->regions.masks + p->regions.areas + p->regions.texts),
+		"width", p->canvas.width, "height", p->canvas.height);
 
 	if (p->by_model) {
 		json_object_set_new(data, "backend", json_string(p->lama.at.backend));

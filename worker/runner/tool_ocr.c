@@ -257,7 +257,7 @@ static int find_data(const json_t *params, char dir[600], char langs[OCR_LANGS],
 
 	ocr_langs_dir(dir, 600, &tried);
 	if (!*dir)
-		return err_set(err, ERR_REJECT, "there is no data for any language in %s; Debian's package tesseract-ocr-eng has the one for English",
+		return err_set(err, ERR_REJECT, "there is no data for any language in %s; Debian's package tesseract-ocr-eng has English",
 			tried.text ? tried.text : "TESSDATA_PREFIX");
 	return ocr_langs_read(json_object_get(params, "langs"), dir, langs, err);
 }

@@ -151,19 +151,6 @@ static int run_model(const struct runner_job *job, const struct embedding *e, co
 	return rc;
 }
 
-static int to_list(const struct embedding *e, const struct tensor *out, json_t **ret, struct err *err)
-{
-	const json_t *dim = json_object_get(e->model.card, "dim");
-	char is[400];
-
-	if (out->is.rank != 2 || out->is.shape[0] != 1 || out->is.shape[1] < 1 || strcmp(out->is.datatype, "FP32") != 0)
-		return err_set(err, ERR_REJECT, "it gives %s, text_embed wants numbers [1,dim]", tensor_text(&out->is, is, sizeof is));
-	if (json_is_integer(dim) && json_integer_value(dim) != out->is.shape[1])
-		return err_set(err, ERR_REJECT, "it gives %s, its model.json says \"dim\": %lld", tensor_text(&out->is, is, sizeof is),
-			(long long)json_integer_value(dim));
-	return vector_json(out->bytes, (size_t)out->is.shape[1], "the embedding", ret, err);
-}
-
 static int run(const struct runner_job *job, json_t **ret_data, struct err *err)
 {
 	scoped(embedding_done) struct embedding e = { 0 };
@@ -181,7 +168,7 @@ static int run(const struct runner_job *job, json_t **ret_data, struct err *err)
 	if (find_model(job, &e, err) < 0 ||
 	    tokenizer_encode(e.tokenizer, given, e.length, &text, err) < 0 || run_model(job, &e, &text, &out, err) < 0)
 		return -1;
-	if (to_list(&e, &out, &list, err) < 0)
+	if (vector_of_output(&e.model, &out, "text_embed", &list, err) < 0)
 		return err_wrap(err, "model '%.128s'", e.at.model);
 	*ret_data = json_pack("{s:O, s:I, s:I, s:o*, s:s, s:s, s:s, s:s*}", "embedding", list, "dim", (json_int_t)json_array_size(list),
 		"tokens", (json_int_t)text.n, "cut", text.is_cut ? json_true() : NULL, "model", e.at.model, "backend", e.at.backend,
