@@ -65,7 +65,7 @@ static void check_problems(const char *text, size_t n)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static const char *const parts[] = { "", "image", "encoder", "a" };
-	scoped(free_p) char *dir = xasprintf("%s/m", fuzz_dir()), *name = xstrndup((const char *)data, size);
+	scoped(free_p) char *dir = xasprintf("%s/m", fuzz_dir()), *name = fuzz_text(data, size);
 	const uint8_t *labels = memmem(data, size, "\n--\n", 4);
 	size_t n = labels ? (size_t)(labels - data) : size;
 

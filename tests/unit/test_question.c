@@ -58,6 +58,19 @@ TEST(question_reads_what_is_asked)
 	question_done(&q);
 }
 
+TEST(question_names_a_model_as_long_as_cards_may)
+{
+	char text[600], name[129];
+
+	memset(name, 'n', sizeof name - 1);
+	name[sizeof name - 1] = '\0';
+	snprintf(text, sizeof text, "{\"do\":\"describe\",\"name\":\"%s/%s/%.32s\",\"path\":\"/m\"}", name, name, name);
+	if (read_it(text, 0) < 0)
+		fail_msg("%s", err.msg);
+	assert_int_equal(strlen(q.name), 2 * 129 + 32);
+	question_done(&q);
+}
+
 TEST(question_refuses_sizes_that_do_not_add_up)
 {
 	fails(INFER(INPUT("x", "FP32", "[2,2]", 15)), 100, "takes 16 bytes, it says 15");

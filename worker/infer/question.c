@@ -7,7 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { PATH_BYTES = 4096 };
+enum { PATH_BYTES = 4096, MODEL_NAME = 320 };    /* "org/name/part" of a card */
 
 static const char *text_of(const json_t *o, const char *name)
 {
@@ -129,7 +129,7 @@ static int read_words(const json_t *said, struct question *q, struct err *err)
 
 	if (strcmp(what, "describe") != 0 && strcmp(what, "infer") != 0)
 		return err_set(err, ERR_REJECT, "the worker asked for '%.40s'; known are describe and infer", what);
-	if (!*name || strlen(name) >= PORT_NAME || *path != '/' || strlen(path) >= PATH_BYTES)
+	if (!*name || strlen(name) >= MODEL_NAME || *path != '/' || strlen(path) >= PATH_BYTES)
 		return err_set(err, ERR_REJECT, "the worker named no model: name '%.60s', path '%.200s'", name, path);
 	q->is_infer = *what == 'i';
 	q->name = xstrdup(name);
