@@ -106,16 +106,24 @@ static void collect_fds(struct msghdr *msg, int *fds, size_t *n)
 	}
 }
 
+static int wait_readable(const struct wire_wait *wait, struct err *err)
+{
+	return wait ? wait->until_readable(wait->arg, err) : 0;
+}
+
 /* 0: the header is there; WIRE_END: the peer closed before its first byte. */
-static int recv_header(int sock, unsigned char head[HEADER], int *fds, size_t *nfds, struct err *err)
+static int recv_header(int sock, const struct wire_wait *wait, unsigned char head[HEADER], int *fds, size_t *nfds, struct err *err)
 {
 	for (size_t got = 0; got < HEADER;) {
 		union fd_room room;
 		struct iovec iov = { head + got, HEADER - got };
 		struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1,
 			.msg_control = room.bytes, .msg_controllen = sizeof room.bytes };
-		ssize_t n = recvmsg(sock, &msg, MSG_CMSG_CLOEXEC);
+		ssize_t n;
 
+		if (wait_readable(wait, err) < 0)
+			return -1;
+		n = recvmsg(sock, &msg, MSG_CMSG_CLOEXEC);
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (got == 0 && (n == 0 || (n < 0 && errno == ECONNRESET)))
@@ -132,13 +140,16 @@ static int recv_header(int sock, unsigned char head[HEADER], int *fds, size_t *n
 	return WIRE_MESSAGE;
 }
 
-static int recv_text(int sock, struct buf *ret, size_t len, struct err *err)
+static int recv_text(int sock, const struct wire_wait *wait, struct buf *ret, size_t len, struct err *err)
 {
 	char piece[16384];
 
 	while (len > 0) {
-		ssize_t n = recv(sock, piece, min_of(len, sizeof piece), 0);
+		ssize_t n;
 
+		if (wait_readable(wait, err) < 0)
+			return -1;
+		n = recv(sock, piece, min_of(len, sizeof piece), 0);
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0)
@@ -157,11 +168,11 @@ static void close_all(const int *fds, size_t n)
 		close(fds[i]);
 }
 
-int wire_recv(int sock, struct buf *ret, int *fds, size_t *nfds, struct err *err)
+static int receive(int sock, const struct wire_wait *wait, struct buf *ret, int *fds, size_t *nfds, struct err *err)
 {
 	unsigned char head[HEADER];
 	size_t n = 0, len;
-	int r = recv_header(sock, head, fds, &n, err);
+	int r = recv_header(sock, wait, head, fds, &n, err);
 
 	if (r == WIRE_MESSAGE) {
 		len = (size_t)head[0] | (size_t)head[1] << 8 | (size_t)head[2] << 16 | (size_t)head[3] << 24;
@@ -171,7 +182,7 @@ int wire_recv(int sock, struct buf *ret, int *fds, size_t *nfds, struct err *err
 			r = err_set(err, ERR_RETRY, "message of %zu bytes between worker and runner, at most %u are allowed",
 				len, WIRE_MAX);
 		else
-			r = recv_text(sock, ret, len, err);
+			r = recv_text(sock, wait, ret, len, err);
 	}
 	if (r != WIRE_MESSAGE) {
 		close_all(fds, n);
@@ -182,6 +193,11 @@ int wire_recv(int sock, struct buf *ret, int *fds, size_t *nfds, struct err *err
 	return r;
 }
 
+int wire_recv(int sock, struct buf *ret, int *fds, size_t *nfds, struct err *err)
+{
+	return receive(sock, NULL, ret, fds, nfds, err);
+}
+
 int wire_send_json(int sock, const json_t *message, const int *fds, size_t nfds, struct err *err)
 {
 	scoped(buf_free) struct buf text = { 0 };
@@ -190,13 +206,13 @@ int wire_send_json(int sock, const json_t *message, const int *fds, size_t nfds,
 	return wire_send(sock, text.text, text.len, fds, nfds, err);
 }
 
-int wire_recv_json(int sock, json_t **ret, int *fds, size_t *nfds, struct err *err)
+int wire_recv_json_wait(int sock, const struct wire_wait *wait, json_t **ret, int *fds, size_t *nfds, struct err *err)
 {
 	scoped(buf_free) struct buf text = { 0 };
 	json_error_t why;
 	json_t *message;
 	size_t n = 0;
-	int r = wire_recv(sock, &text, fds, &n, err);
+	int r = receive(sock, wait, &text, fds, &n, err);
 
 	if (r != WIRE_MESSAGE)
 		return r;
@@ -212,4 +228,9 @@ int wire_recv_json(int sock, json_t **ret, int *fds, size_t *nfds, struct err *e
 	if (nfds)
 		*nfds = n;
 	return WIRE_MESSAGE;
+}
+
+int wire_recv_json(int sock, json_t **ret, int *fds, size_t *nfds, struct err *err)
+{
+	return wire_recv_json_wait(sock, NULL, ret, fds, nfds, err);
 }

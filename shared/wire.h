@@ -86,8 +86,16 @@ int wire_send(int sock, const char *text, size_t len, const int *fds, size_t nfd
  * WIRE_END: the peer closed its end between two messages. -1: it broke off, or sent nonsense. */
 int wire_recv(int sock, struct buf *ret, int *fds, size_t *nfds, struct err *err) must_use;
 
+/* How to wait for a peer that is not trusted to end its messages: called before each read of some of a message, -1 gives up,
+ * within the message as well. Left out (NULL), the socket itself waits. */
+struct wire_wait {
+	int (*until_readable)(void *arg, struct err *err);
+	void *arg;
+};
+
 /* The same for a JSON value; *ret is a new object (any other JSON is an error). */
 int wire_send_json(int sock, const json_t *message, const int *fds, size_t nfds, struct err *err) must_use;
 int wire_recv_json(int sock, json_t **ret, int *fds, size_t *nfds, struct err *err) must_use;
+int wire_recv_json_wait(int sock, const struct wire_wait *wait, json_t **ret, int *fds, size_t *nfds, struct err *err) must_use;
 
 #endif

@@ -18,6 +18,7 @@
 #define VERDICT_MS    2000      /* from a socket's end to the news of the process's */
 #define GIVEN_UP_MS   4000      /* after that the process has ended what runs for nobody, or itself */
 #define LOADING_MS    65000     /* the same of a load, which it lets go on for a minute */
+#define LOADINGS_MAX  3         /* that one exchange says it loads: once, when all is well */
 #define SILENT_MAX    3         /* requests in a row that came to their deadline without a word */
 #define WORDS_MAX     ((size_t)256 << 10)       /* bytes of what a question says of its tensors: 64 names are far less */
 
@@ -216,7 +217,7 @@ static int board(struct inference_seat *s, struct inference_call *call, struct f
 
 /* ---- one exchange ---- */
 
-enum outcome { ANSWERED, GONE, ODD, LATE, STOPPED };
+enum outcome { ANSWERED, GONE, ODD, FLOODS, LATE, STOPPED };
 
 static const char *text_of(const json_t *o, const char *name)
 {
@@ -244,32 +245,64 @@ static enum outcome broken(int sock)
 	return poll(&p, 1, 0) == 0 ? ODD : GONE;
 }
 
+struct hearing {                /* of one message */
+	int sock;
+	const struct inference_call *call;
+	bool has_begun;
+	enum outcome broke_off; /* ANSWERED: it did not */
+};
+
+/* One that has begun to speak goes on, but no longer than there is time. */
+static int until_readable(void *arg, struct err *err)
+{
+	struct hearing *h = arg;
+	int64_t stall_ms = clock_mono_ms() + STALL_S * 1000, until_ms = h->call->deadline_ms;
+	bool may_stall = h->has_begun && stall_ms < until_ms;
+
+	h->has_begun = true;
+	if (child_await_fd(h->sock, may_stall ? stall_ms : until_ms, h->call->stop, h->call->wake_fd, err) == 0)
+		return 0;
+	h->broke_off = err->kind == ERR_CANCEL ? STOPPED : may_stall ? ODD : LATE;
+	return -1;
+}
+
+static enum outcome hear(const struct inference_seat *s, const struct inference_call *call, json_t **ret, int *ret_fd, struct err *err)
+{
+	struct hearing h = { .sock = s->sock, .call = call, .broke_off = ANSWERED };
+	const struct wire_wait wait = { until_readable, &h };
+	int fds[WIRE_FDS];
+	size_t n = 0;
+
+	if (wire_recv_json_wait(s->sock, &wait, ret, fds, &n, err) != WIRE_MESSAGE)
+		return h.broke_off != ANSWERED ? h.broke_off : broken(s->sock);
+	while (n > 1)
+		close(fds[--n]);
+	*ret_fd = n ? fds[0] : -1;
+	return ANSWERED;
+}
+
 static enum outcome exchange(struct inference_seat *s, const struct inference_call *call, const json_t *question, int fd,
 	json_t **ret, int *ret_fd, struct err *err)
 {
 	if (wire_send_json(s->sock, question, &fd, fd >= 0 ? 1 : 0, err) < 0)
 		return GONE;
-	for (;;) {
+	for (unsigned loadings = 0; loadings <= LOADINGS_MAX; loadings++) {
 		scoped(json_decref_p) json_t *said = NULL;
-		int fds[WIRE_FDS];
-		size_t n = 0;
+		scoped(close_p) int came = -1;
+		enum outcome how = hear(s, call, &said, &came, err);
 
-		if (child_await_fd(s->sock, call->deadline_ms, call->stop, call->wake_fd, err) < 0)
-			return err->kind == ERR_CANCEL ? STOPPED : LATE;
-		if (wire_recv_json(s->sock, &said, fds, &n, err) != WIRE_MESSAGE)
-			return broken(s->sock);
-		while (n > 1)
-			close(fds[--n]);
-		if (json_is_true(json_object_get(said, "loading"))) {
-			if (n)
-				close(fds[0]);
-			note_loading(s->of, call, said);
-			continue;
+		if (how != ANSWERED)
+			return how;
+		if (!json_is_true(json_object_get(said, "loading"))) {
+			*ret = steal(&said);
+			*ret_fd = came;
+			came = -1;
+			return ANSWERED;
 		}
-		*ret = steal(&said);
-		*ret_fd = n ? fds[0] : -1;
-		return ANSWERED;
+		if (loadings < LOADINGS_MAX)
+			note_loading(s->of, call, said);
 	}
+	return FLOODS;
 }
 
 /* What the process did not do is not the step's end: it is asked again. 1: again, alone. */
@@ -340,6 +373,12 @@ static int land(struct inference_seat *s, struct inference_call *call, struct fl
 	case ODD:
 		give_up(f, call, one, false);
 		rc = err_wrap(err, "the inference process is not understood");
+		break;
+	case FLOODS:
+		give_up(f, call, one, false);
+		if (one->verdict == FLIES)
+			inference_process_kill(&f->process);
+		rc = err_set(err, ERR_RETRY, "the inference process said more than %d times that it loads the model, and was killed", LOADINGS_MAX);
 		break;
 	case LATE:
 		give_up(f, call, one, true);

@@ -24,7 +24,7 @@ from page import Page, points
 from pictures import nature, small, vips
 from proxy import Link
 from receiver import Receiver
-from services import Services
+from services import ROOT, Services
 
 BALLAST = "ballast"         # fills a disk
 MAX_DISPATCHERS, MAX_WORKERS = 2, 3
@@ -73,7 +73,10 @@ class Lane(Fleet):
         self.receiver = Receiver()
         self.counts = collections.Counter()
         self.excused = set()        # workers whose death may be charged to what they held
+        models = self.folder / "models"
+        subprocess.run(["/usr/bin/python3", "-B", str(ROOT / "tests" / "data" / "make_models.py"), str(models)], check=True)
         self.settings.update({
+            "PIXELFLEET_MODELS_DIR": str(models),
             "PIXELFLEET_DEAD_AFTER_MS": DEAD_AFTER_MS, "PIXELFLEET_SCAN_INTERVAL_S": 8, "PIXELFLEET_DRAIN_S": 4,
             "PIXELFLEET_ALLOW_PRIVATE_URLS": 1, "REQUEST_TIMEOUT": 6, "PIXELFLEET_QUEUE_WINDOW": 300})
         names = points()

@@ -111,6 +111,15 @@ def pictures(rng, lane):
     return {"pipeline": {"steps": steps}, "images": files}, GOOD
 
 
+def classified(rng, lane):
+    """By a model, in the process that all slots of a worker share. It is said of each picture, whatever died meanwhile."""
+    files = rng.sample(sorted(str(path) for path in lane.pictures.iterdir()), rng.choice([1, 3, 6]))
+    steps = [{"id": "src", "tool": "fetch", "retry": PATIENT},
+             {"id": "what", "tool": "classify", "needs": ["src"], "retry": PATIENT, "params": {"model": "colours", "top_k": 1}},
+             aggregate("all", "what")]
+    return {"pipeline": {"steps": steps}, "images": files}, GOOD
+
+
 def called_back(rng, lane):
     steps = [noop(rng, "a", needs=[]),
              {"id": "tell", "tool": "callback", "needs": ["a"], "retry": PATIENT, "params": {"url": lane.receiver.url}}]
@@ -125,7 +134,7 @@ def late(rng, _lane):
     return {"pipeline": {"steps": steps}, "images": names(1), "deadline_s": rng.choice([1, 2, 4])}, BAD
 
 
-KINDS = {chain: 6, diamond: 3, fan: 3, any_join: 2, too_few: 1, fast: 2, retried: 3, exhausted: 2, sleepy: 10, pictures: 6,
+KINDS = {chain: 6, diamond: 3, fan: 3, any_join: 2, too_few: 1, fast: 2, retried: 3, exhausted: 2, sleepy: 10, pictures: 6, classified: 4,
          called_back: 3, late: 1}
 LASTS_S = 5.0
 

@@ -10,6 +10,8 @@
   hang                  never answers
   stuck                 never answers; when nobody waits any more, it ends itself with last words
   reject TEXT           says that it cannot be
+  drips                 answers a byte at a time, and comes to no end
+  floods                says that it loads, again and again
   garbage, hangup       answers nonsense; closes the socket
 
 The name that it is started by may say more: no-library, dies-at-start, dies-after-setup, mumbles (a long message on the
@@ -115,6 +117,11 @@ def misbehave(sock, name, what):
     elif kind == "garbage":
         send(sock, b"[1,2")
         wait_for_hangup(sock)
+    elif kind == "drips":
+        mumble(sock)
+    elif kind == "floods":
+        while True:
+            send(sock, {"loading": True, "name": name, "bytes": 3 << 20})
     return kind in ("hang", "reject", "garbage", "hangup")
 
 

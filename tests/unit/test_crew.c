@@ -426,6 +426,31 @@ TEST(threads_a_run_is_stopped_when_the_last_who_waits_for_it_leaves)
 	end();
 }
 
+TEST(threads_who_was_refused_out_of_a_batch_does_not_keep_its_run_alive)
+{
+	const char *path = model("double", 10);
+
+	begin(1, 16, 0);
+	warm(path);
+	slow_engine_shut(&slow, true, false);
+	ask(path, 1, 0);
+	slow_engine_await(&slow, 1);
+	ask(path, 1, 1);
+	ask_with(path, 1, 2, json_pack("{s:{s:{s:{s:s, s:[i,i]}}}}", "declared", "inputs", "x", "datatype", "FP32", "shape", -1, 3));
+	ask(path, 1, 3);
+	assert_false(leave(&askers[1]));
+	is_refused(&askers[3], "reject", "x");
+	while (runs() < 2)
+		clock_sleep_ms(1);
+	assert_int_equal(slow.rows[1], 2);
+	assert_false(leave(&askers[2]));
+	assert_int_equal(slow_engine_count(&slow, &slow.stops), 1);
+	assert_false(leave(&askers[4]));
+	assert_int_equal(slow_engine_count(&slow, &slow.stops), 2);
+	slow_engine_shut(&slow, false, false);
+	end();
+}
+
 TEST(threads_a_file_that_changed_is_another_model)
 {
 	const char *path = model("double", 10);

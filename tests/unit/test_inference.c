@@ -324,13 +324,13 @@ TEST(threads_inference_death_charges_nobody_but_the_one_that_dies_alone)
 	stage_close(&s);
 }
 
-TEST(inference_that_is_late_is_given_up_and_the_next_one_is_done)
+static void is_given_up(const char *what)
 {
 	struct stage s;
 	struct request r;
 
 	stage_open(&s, "infer");
-	make_model("m", "hang");
+	make_model("m", what);
 	make_model("ok", "ok");
 	succeeds(&s, "ok");
 	request_init(&r, &s, "m");
@@ -339,7 +339,7 @@ TEST(inference_that_is_late_is_given_up_and_the_next_one_is_done)
 	assert_int_equal(r.rc, -1);
 	assert_int_equal(r.err.kind, ERR_RETRY);
 	assert_non_null(strstr(r.err.msg, "not done when the step's time was over"));
-	assert_true(r.took_ms >= 200 && r.moved_ms == 0);
+	assert_true(r.took_ms >= 200 && r.took_ms < 5000 && r.moved_ms == 0);
 	make_model("m", "ok");
 	r.timeout_ms = 0;
 	perform(&r);
@@ -349,7 +349,35 @@ TEST(inference_that_is_late_is_given_up_and_the_next_one_is_done)
 	stage_close(&s);
 }
 
-TEST(threads_inference_is_cancelled_at_once)
+TEST(inference_that_is_late_is_given_up_and_the_next_one_is_done)
+{
+	is_given_up("hang");
+}
+
+TEST(inference_answer_that_drips_is_late)
+{
+	is_given_up("drips");
+}
+
+TEST(inference_process_that_says_again_and_again_that_it_loads_is_killed)
+{
+	struct stage s;
+	struct request r;
+
+	stage_open(&s, "infer");
+	make_model("m", "floods");
+	request_init(&r, &s, "m");
+	perform(&r);
+	assert_true(r.rc == -1 && r.err.kind == ERR_RETRY && r.loadings == 3);
+	assert_non_null(strstr(r.err.msg, "more than 3 times that it loads"));
+	request_done(&r);
+	make_model("m", "ok");
+	succeeds(&s, "m");
+	assert_int_equal(lines("starts"), 2);
+	stage_close(&s);
+}
+
+static void is_cancelled_at_once(const char *what)
 {
 	struct stage s;
 	struct request r;
@@ -357,7 +385,7 @@ TEST(threads_inference_is_cancelled_at_once)
 	int64_t began_ms;
 
 	stage_open(&s, "infer");
-	make_model("m", "hang");
+	make_model("m", what);
 	request_init(&r, &s, "m");
 	start(&r);
 	wait_requests(1);
@@ -370,6 +398,12 @@ TEST(threads_inference_is_cancelled_at_once)
 	assert_int_equal(r.err.kind, ERR_CANCEL);
 	request_done(&r);
 	stage_close(&s);
+}
+
+TEST(threads_inference_is_cancelled_at_once_and_in_the_middle_of_an_answer)
+{
+	is_cancelled_at_once("hang", "a");
+	is_cancelled_at_once("drips", "b");
 }
 
 /* The process ends itself over what does not stop, with an innocent request in it. */

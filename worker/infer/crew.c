@@ -307,11 +307,11 @@ bool crew_cancel(struct crew *c, struct request *r)
 	lock(&c->lock);
 	w = r->round;
 	if (w) {
-		r->is_gone = true;
-		if (--w->live == 0 && w->run) {
+		if (!r->is_gone && --w->live == 0 && w->run) {
 			c->o.engine->stop(c->o.engine, w->run);
 			w->kill_at = clock_mono_ms() + RUN_GRACE_MS;
 		}
+		r->is_gone = true;
 	} else {
 		crew_unlink(c, r);
 		shelf_tidy(&c->shelf, &gone);

@@ -18,7 +18,7 @@ struct round_of {
 	enum work work;
 	struct shelved *model;
 	struct request *r[ROUND_MOST];
-	size_t n, live;                 /* live: those whose asker is still there */
+	size_t n, live;                 /* live: those whose asker is still there, and was not refused */
 	void *run;                      /* the engine's handle; NULL: nothing to stop */
 	int64_t kill_at;                /* monotonic ms; 0: not at all */
 	bool was_quiet;                 /* of a load: nobody else did anything when it began */

@@ -199,18 +199,37 @@ static void put_back(struct crew *c, struct round_of *w, bool is_mixed)
 		crew_finish(gone[--ngone]);
 }
 
+/* Its asker hears why, and is none of those any more who want the run. */
+static void refuse_out(struct crew *c, struct round_of *w, struct request *r, const struct err *why)
+{
+	lock(&c->lock);
+	if (!r->is_gone)
+		w->live--;
+	r->is_gone = true;
+	unlock(&c->lock);
+	crew_refuse(r, why);
+}
+
 /* Takes those out that the model does not fit. */
-static void check(struct round_of *w)
+static void check(struct crew *c, struct round_of *w)
 {
 	struct err err;
 	size_t n = 0;
 
 	for (size_t i = 0; i < w->n; i++)
 		if (question_check(&w->r[i]->q, w->model->signature, &err) < 0)
-			crew_refuse(w->r[i], &err);
+			refuse_out(c, w, w->r[i], &err);
 		else
 			w->r[n++] = w->r[i];
 	w->n = n;
+}
+
+/* Nobody stops a run that has lost all who want it before it began. */
+static bool is_wanted(struct crew *c, const struct round_of *w)
+{
+	scoped_lock(&c->lock);
+
+	return w->live > 0;
 }
 
 static void fail(struct crew *c, struct round_of *w, bool is_mixed, struct err *err)
@@ -237,8 +256,11 @@ static void run(struct crew *c, struct round_of *w)
 	bool is_mixed = false;
 	struct err err;
 
-	if (!w->n)
+	if (!is_wanted(c, w)) {
+		while (w->n > 0)
+			crew_finish(w->r[--w->n]);
 		return;
+	}
 	for (size_t i = 0; i < w->n; i++)
 		q[i] = &w->r[i]->q;
 	if (round_run(c->o.engine, w->model->model, w->run, q, w->n, answers, &is_mixed, &err) < 0) {
@@ -276,7 +298,7 @@ void crew_work(struct crew *c, struct round_of *w)
 		crew_describe(c, w->r[0], w->model->signature, w->model->load_ms);
 		break;
 	case WORK_RUN:
-		check(w);
+		check(c, w);
 		run(c, w);
 		break;
 	case WORK_LOAD:
