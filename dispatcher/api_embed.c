@@ -39,6 +39,10 @@ static void finish(struct request *req)
 {
 	scoped(PQclear_p) PGresult *r = NULL;
 
+	if (!job_wait_is_over(req) && req->d->stopping) {
+		answer_error(req, 503, "this dispatcher is stopping; job %s goes on", job_wait_id(req));
+		return;
+	}
 	if (!job_wait_is_over(req)) {
 		answer_error(req, 504, "no worker has done it in %d s; job %s goes on", PATIENCE_S, job_wait_id(req));
 		return;

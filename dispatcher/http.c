@@ -404,6 +404,7 @@ void http_stop(struct http_server *s)
 	MHD_quiesce_daemon(s->daemon);
 	shutdown(s->listener.fd, SHUT_RD);      /* refuses instead of letting callers wait */
 	events_end_all(s->events);
+	job_waits_expire(true);
 	wait_idle(s, STOP_MS);
 	errands_expire(true);
 	job_waits_expire(true);

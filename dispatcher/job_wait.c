@@ -64,19 +64,19 @@ static void go_on(struct request *req)
 void job_wait(struct request *req, unsigned seconds)
 {
 	struct job_wait *w = req->job_wait;
-	bool is_over;
+	bool is_vain;
 
 	{
 		scoped_lock();
-		is_over = w->is_over;
+		is_vain = w->is_over || req->d->stopping;       /* nobody wakes those who come later */
 		w->until_ms = clock_mono_ms() + (int64_t)seconds * 1000;
-		if (!is_over) {
+		if (!is_vain) {
 			req->resume = go_on;
 			w->is_suspended = true;
 			MHD_suspend_connection(req->conn);
 		}
 	}
-	if (is_over)
+	if (is_vain)
 		go_on(req);
 }
 

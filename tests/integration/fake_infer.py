@@ -118,7 +118,7 @@ def misbehave(sock, name, what):
         send(sock, b"[1,2")
         wait_for_hangup(sock)
     elif kind == "drips":
-        mumble(sock)
+        mumble(sock, lambda: note("requests", "it speaks"))
     elif kind == "floods":
         while True:
             send(sock, {"loading": True, "name": name, "bytes": 3 << 20})
@@ -153,8 +153,9 @@ def serve(sock):
     sock.close()
 
 
-def mumble(control):
+def mumble(control, has_begun=lambda: None):
     control.sendall((1 << 23).to_bytes(4, "little"))
+    has_begun()
     while True:
         control.sendall(b" ")
         time.sleep(0.05)

@@ -64,6 +64,8 @@ def test_who_hangs_up_or_stops_while_it_waits_breaks_nothing(embedding):
     thread = threading.Thread(target=lambda: answers.append(embed(embedding, "red", check=False)))
     thread.start()
     wait_for(lambda: embedding.one("SELECT count(*) FROM pixelfleet.job") == 2, 20, "both are jobs")
+    begin = time.monotonic()
     embedding.dispatchers[0].stop()
     thread.join(60)
-    assert answers[0].status == 504
+    assert answers[0].status == 503 and "is stopping; job " in answers[0].body["error"]["message"], answers[0].body
+    assert time.monotonic() - begin < 8, "nobody waits until the server's patience is over"

@@ -380,3 +380,34 @@ TEST(tokenizer_refuses_what_a_card_may_not_say)
 	assert_non_null(strstr(refusal(dir, "{\"tokenizer\":{\"vocab\":\"../vocab.json\"}}"), "no file of the model's directory"));
 	assert_non_null(strstr(refusal(dir, "{\"tokenizer\":{\"type\":\"clip\",\"vocab\":\"vocab.txt\"}}"), "in a .json"));
 }
+
+static size_t peak_kb(void)
+{
+	struct rusage u;
+
+	assert_int_equal(getrusage(RUSAGE_SELF, &u), 0);
+	return (size_t)u.ru_maxrss;
+}
+
+TEST(tokenizer_refuses_a_vocabulary_that_would_take_all_memory)
+{
+	const size_t n = (size_t)15 << 20;
+	const char *dir = tiny_clip();
+	scoped(free_p) char *text = xcalloc(n + 100, 1);
+	size_t at = (size_t)sprintf(text, "{\"a\":["), before_kb;
+
+	while (at < n)
+		at += (size_t)sprintf(text + at, "[],");
+	strcpy(text + at, "0]}");
+	tiny_file("vocab.json", text);
+	before_kb = peak_kb();
+	assert_non_null(strstr(refusal(dir, NULL), "MiB of memory, at most 256 are allowed"));
+	assert_true(peak_kb() - before_kb < 200 * 1024);
+	text[1] = '"';                          /* one text of all that: few values */
+	memset(text + 2, '[', n - 10);
+	strcpy(text + n - 8, "\":-1}");
+	tiny_file("vocab.json", text);
+	assert_non_null(strstr(refusal(dir, NULL), "the number of \"[[["));
+	assert_int_equal(truncate(test_path("vocab.json"), (off_t)VOCABULARY_JSON_MAX + 1), 0);
+	assert_non_null(strstr(refusal(dir, NULL), "no file of at most 16777216 bytes"));
+}

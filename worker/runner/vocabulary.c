@@ -88,7 +88,7 @@ static int fail(const char *path, struct err *err)
 		"cannot read '%.400s': %s", path, strerror(errno));
 }
 
-int vocabulary_read_file(const char *path, struct buf *to, struct err *err)
+static int read_file(const char *path, size_t most, struct buf *to, struct err *err)
 {
 	scoped(close_p) int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 	scoped(free_p) char *piece = NULL;
@@ -97,12 +97,45 @@ int vocabulary_read_file(const char *path, struct buf *to, struct err *err)
 
 	if (fd < 0 || fstat(fd, &st) < 0)
 		return fail(path, err);
-	if (!S_ISREG(st.st_mode) || (size_t)st.st_size > VOCABULARY_FILE_MAX)
-		return err_set(err, ERR_REJECT, "'%.400s' is no file of at most %zu bytes", path, VOCABULARY_FILE_MAX);
+	if (!S_ISREG(st.st_mode) || (size_t)st.st_size > most)
+		return err_set(err, ERR_REJECT, "'%.400s' is no file of at most %zu bytes", path, most);
 	piece = xcalloc(1, 65536);
-	while ((n = read(fd, piece, 65536)) > 0 && to->len <= VOCABULARY_FILE_MAX)
+	while ((n = read(fd, piece, 65536)) > 0 && to->len <= most)
 		buf_add(to, piece, (size_t)n);
 	return n < 0 ? fail(path, err) : 0;
+}
+
+int vocabulary_read_file(const char *path, struct buf *to, struct err *err)
+{
+	return read_file(path, VOCABULARY_FILE_MAX, to, err);
+}
+
+/* At most so much memory will its values take: each follows one of these, outside of a text. */
+static size_t tree_bytes(const struct buf *text)
+{
+	enum { OBJECT = 480, ARRAY = 256, VALUE = 160 };        /* of jansson's, with the first value in it, and with malloc's own */
+	size_t bytes = 2 * text->len;
+	bool is_text = false;
+
+	for (size_t i = 0; i < text->len; i++)
+		switch (text->text[i]) {
+		case '"':
+			is_text = !is_text;
+			break;
+		case '\\':
+			i++;
+			break;
+		case '{':
+			bytes += is_text ? 0 : OBJECT;
+			break;
+		case '[':
+			bytes += is_text ? 0 : ARRAY;
+			break;
+		case ',':
+			bytes += is_text ? 0 : VALUE;
+			break;
+		}
+	return bytes;
 }
 
 int vocabulary_read_json(const char *path, json_t **ret, struct err *err)
@@ -111,8 +144,11 @@ int vocabulary_read_json(const char *path, json_t **ret, struct err *err)
 	scoped(json_decref_p) json_t *all = NULL;
 	json_error_t why;
 
-	if (vocabulary_read_file(path, &text, err) < 0)
+	if (read_file(path, VOCABULARY_JSON_MAX, &text, err) < 0)
 		return -1;
+	if (tree_bytes(&text) > VOCABULARY_TREE_MAX)
+		return err_set(err, ERR_REJECT, "'%.400s' has so many values that they may take %zu MiB of memory, at most %zu are allowed",
+			path, tree_bytes(&text) >> 20, VOCABULARY_TREE_MAX >> 20);
 	all = json_loadb(text.text ? text.text : "", text.len, 0, &why);
 	if (!all)
 		return err_set(err, ERR_REJECT, "'%.400s' line %d is no JSON: %s", path, max_of(why.line, 1), why.text);

@@ -15,7 +15,9 @@
 #include "err.h"
 
 enum { VOCABULARY_MOST = 1 << 20 };             /* pieces; no number is larger either */
-#define VOCABULARY_FILE_MAX ((size_t)32 << 20)  /* bytes of any file of a tokenizer */
+#define VOCABULARY_FILE_MAX ((size_t)32 << 20)  /* bytes of any file of a tokenizer, */
+#define VOCABULARY_JSON_MAX ((size_t)16 << 20)  /* of one of JSON (CLIP's has one, others 2 to 4 million), */
+#define VOCABULARY_TREE_MAX ((size_t)256 << 20) /* and of what it becomes in memory */
 
 struct vocabulary {
 	struct buf text;        /* all pieces */
@@ -40,7 +42,8 @@ int vocabulary_from_json(struct vocabulary *v, const json_t *pieces, const char 
 
 /* The whole file, of at most VOCABULARY_FILE_MAX bytes. ERR_REJECT: it is not there, or no file. */
 int vocabulary_read_file(const char *path, struct buf *to, struct err *err) must_use;
-int vocabulary_read_json(const char *path, json_t **ret, struct err *err) must_use;     /* an object */
+/* An object. What would take more memory than VOCABULARY_TREE_MAX is refused before it is taken. */
+int vocabulary_read_json(const char *path, json_t **ret, struct err *err) must_use;
 
 static inline uint64_t vocabulary_hash(uint64_t seed, const void *bytes, size_t size)   /* FNV-1a, and then mixed */
 {
