@@ -33,7 +33,7 @@ runner_pkgs     := vips libseccomp $(base_pkgs)
 infer_pkgs      := libseccomp $(base_pkgs)
 
 cflags  := -std=gnu11 -g -fno-omit-frame-pointer $(WARN) $(CFLAGS.$(MODE)) $(CFLAGS)
-cppflags:= -D_GNU_SOURCE -DVERSION='"$(VERSION)"' -Ishared -Iworker -Iworker/sandbox -Idispatcher -Itests/unit $(CPPFLAGS)
+cppflags:= -D_GNU_SOURCE -DVIPS_DISABLE_COMPAT -DVERSION='"$(VERSION)"' -Ishared -Iworker -Iworker/sandbox -Idispatcher -Itests/unit $(CPPFLAGS)
 
 obj      = $(patsubst %.c,$(B)/%.o,$(1))
 SHARED  := $(call obj,$(wildcard shared/*.c)) $(B)/sql/migrations.o $(B)/shared/lua_scripts.o

@@ -28,8 +28,9 @@
  *   R {"ask":"model","backend":"onnx|triton","model":"yolov8n","part":"","version":""}
  *   P {"model":{"name","inputs":[{"name","datatype","shape":[-1,3,640,640]}],"outputs":[...]},"card":{...model.json...},
  *      "dir":"/models/yolov8n","device":"cpu"}
- *   R {"ask":"infer","backend","model","part","version","inputs":[{"name","datatype","shape","bytes"}],"outputs":["output0"]}
- *     + one descriptor: the tensors' bytes, one tensor after the other from its beginning on; the picture was let go of
+ *   R {"ask":"infer","backend","model","part","version","inputs":[{"name","datatype","shape","bytes"}],"outputs":["output0"],
+ *      "keeps":36000000?} + one descriptor: the tensors' bytes, one tensor after the other from its beginning on; the picture was
+ *     let go of but for so many bytes
  *   P {"outputs":[{"name","datatype","shape","offset","bytes"}]} + one descriptor, which the offsets are into
  *   P {"error":{"kind","message"}}                                 instead of either answer
  *   R {"end":true,"ok":true,"data":...?}                           the run is over; the next one may come

@@ -177,18 +177,20 @@ static int keep_output(struct exchange *x, const json_t *said, struct err *err)
 
 /* ---- models ---- */
 
-/* The file that travels, and the runner's copy of what is in it, once the picture was let go of: nobody shall wait for a
- * model together with this step. */
-static int hold_tensors(struct exchange *x, int fd, struct err *err)
+/* The file that travels, and the runner's copy of what is in it, once the picture was let go of, or all of it but what the
+ * runner keeps: nobody shall wait for a model together with this step. */
+static int hold_tensors(struct exchange *x, const json_t *said, int fd, struct err *err)
 {
+	json_int_t said_keeps = json_integer_value(json_object_get(said, "keeps"));
+	size_t most = x->job->memory.budget->most, keeps = said_keeps > 0 ? min_of((size_t)said_keeps, most) : 0;
 	struct stat st;
 	size_t bytes = fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_size > 0 ? 2 * (size_t)st.st_size : 0;
 
 	if (bytes <= TENSORS_BYTES) {
-		memory_keep(x->job->memory.budget, x->job->memory.turn, TENSORS_BYTES);
+		memory_keep(x->job->memory.budget, x->job->memory.turn, keeps + TENSORS_BYTES);
 		return 0;
 	}
-	return child_memory_hold(x->child, &x->job->memory, bytes, "the tensors of its model are large", x->job->stop, x->job->wake_fd,
+	return child_memory_hold(x->child, &x->job->memory, keeps + bytes, "the tensors of its model are large", x->job->stop, x->job->wake_fd,
 		&x->deadline_ms, err);
 }
 
@@ -250,8 +252,8 @@ static int give_model(struct exchange *x, const json_t *said, const int *fds, si
 
 	if (!x->job->triton)
 		return err_set(err, ERR_RETRY, "the runner asks for a model where none can be asked for");
-	if ((nfds && hold_tensors(x, fds[0], &why) < 0) || ask_model(x, said, fds, nfds, &answer, &fd, &why) < 0 ||
-	    (fd >= 0 && hold_tensors(x, fd, &why) < 0)) {
+	if ((nfds && hold_tensors(x, said, fds[0], &why) < 0) || ask_model(x, said, fds, nfds, &answer, &fd, &why) < 0 ||
+	    (fd >= 0 && hold_tensors(x, said, fd, &why) < 0)) {
 		if (why.kind == ERR_CANCEL) {
 			*err = why;
 			return -1;

@@ -88,6 +88,17 @@ def asks_for_outputs_for_ever():
     end(data={"refused": refused})
 
 
+def keeps_some_of_its_memory():
+    """As inpaint does; then it waits to be ended."""
+    say({"ask": "memory", "bytes": 100 << 20, "what": "x"})
+    hear()
+    for keeps in ({"keeps": 50 << 20}, {"keeps": 1 << 62}, {"keeps": 40 << 20}):
+        say({"ask": "infer", "backend": "triton", "model": "m", "part": "", "version": "", "inputs": [], "outputs": ["o"], **keeps},
+            [os.memfd_create("tensors")])
+        hear()
+    hear()
+
+
 def asks_for_less_than_no_memory():
     say({"ask": "memory", "bytes": -5, "what": "x"})
 

@@ -74,6 +74,18 @@ def test_tensors_in_a_file_that_blocks_are_refused(taken):
     is_healthy(taken)
 
 
+def test_a_step_that_waits_for_a_model_has_the_memory_that_its_runner_keeps_and_no_more_than_it_had(taken):
+    steps = [{"id": "source", "tool": "fetch"}, {"id": "keeps_some_of_its_memory", "tool": "rotate", "needs": ["source"], "timeout_s": 60}]
+    job = taken.submit(steps, [png(taken.pictures / "a.png")])
+
+    def granted():
+        return [worker["memory"]["granted"] >> 20 for worker in taken.http("GET", "/api/v1/workers").body["workers"]]
+    wait_for(lambda: granted() == [40 + 32], 20, lambda: f"granted: {granted()} MiB")
+    taken.http("POST", f"/api/v1/jobs/{job}/cancel")
+    wait_for(lambda: granted() == [0], 20, lambda: f"granted: {granted()} MiB")
+    is_healthy(taken)
+
+
 def test_descriptors_that_a_runner_gives_are_closed(taken):
     is_healthy(taken)
     worker = taken.programs[-1]

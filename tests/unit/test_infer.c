@@ -35,7 +35,7 @@ static int hear(struct runner_ctx *ctx, const json_t *question, int fd, json_t *
 	return 0;
 }
 
-static const struct infer_target at = { "triton", "m", "", "2" };
+static struct infer_target at = { "triton", "m", "", "2", 0 };
 static const char *const want[] = { "o" };
 
 static int run(struct parent *p, const char *answer, const void *bytes, size_t n, struct tensor *out, struct err *err)
@@ -72,6 +72,21 @@ TEST(infer_sends_the_tensors_one_after_the_other_and_cuts_out_the_answer)
 	assert_int_equal(out.is.shape[1], 2);
 	tensor_done(&out);
 	json_decref(expected);
+	json_decref(p.question);
+}
+
+TEST(infer_says_how_much_of_the_picture_is_kept)
+{
+	struct parent p = { 0 };
+	struct tensor out = { 0 };
+	struct err err;
+
+	at.keeps = 36000000;
+	assert_int_equal(run(&p, "{\"outputs\":[{\"name\":\"o\",\"datatype\":\"UINT8\",\"shape\":[1],\"offset\":0,\"bytes\":1}]}", "a", 1,
+		&out, &err), 0);
+	at.keeps = 0;
+	assert_int_equal(json_integer_value(json_object_get(p.question, "keeps")), 36000000);
+	tensor_done(&out);
 	json_decref(p.question);
 }
 

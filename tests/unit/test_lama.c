@@ -12,7 +12,7 @@
 static const char *description;
 static float fill;                      /* of each value of the answer */
 static const char *answer_shape;        /* NULL: the image's */
-static size_t asked, seen_width, seen_height, seen_masked;
+static size_t asked, seen_width, seen_height, seen_masked, seen_keeps;
 
 static int backend(struct runner_ctx *ctx, const json_t *question, int fd, json_t **ret, int *ret_fd, struct err *err)
 {
@@ -28,6 +28,7 @@ static int backend(struct runner_ctx *ctx, const json_t *question, int fd, json_
 		return 0;
 	}
 	asked++;
+	seen_keeps = (size_t)json_integer_value(json_object_get(question, "keeps"));
 	for (size_t i = 0; i < 2; i++) {
 		const json_t *in = json_array_get(inputs, i);
 		bool is_mask = json_integer_value(json_array_get(json_object_get(in, "shape"), 1)) == 1;
@@ -158,6 +159,14 @@ TEST(lama_sees_what_the_strategy_says)
 	assert_true(seen_width == 64 && seen_height == 64);
 	image_unref(filled_by(FIXED, 9, "original", studio_photo(52, 50)));     /* the rest mirrors it */
 	assert_true(seen_masked > 600);
+}
+
+TEST(lama_tells_what_it_keeps_of_the_picture_meanwhile)
+{
+	image_unref(filled_by(FREE, 9, "crop", studio_photo(400, 300)));
+	assert_in_range(seen_keeps, 400 * 300 * (3 + 3 + 1), 400 * 300 * 12);   /* as it is, as it was, and the hole */
+	image_unref(filled_by(FREE, 9, "crop", studio_photo(800, 300)));
+	assert_true(seen_keeps > 800 * 300 * (3 + 3 + 1));
 }
 
 TEST(lama_fills_each_part_from_around_it)

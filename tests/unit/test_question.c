@@ -114,6 +114,17 @@ TEST(question_that_does_not_fit_the_model_names_both_sides)
 	question_done(&q);
 }
 
+TEST(question_for_an_input_without_a_shape_says_so)
+{
+	struct signature s = two();
+
+	s.in[port_find(s.in, s.nin, "a")].rank = 0;
+	assert_int_equal(read_it(INFER(INPUT("a", "FP32", "[3,4]", 48)), 48), 0);
+	assert_int_equal(question_check(&q, &s, &err), -1);
+	assert_non_null(strstr(err.msg, "it takes 'a' FP32 []: a single value, or an input that the model's file gives no shape"));
+	question_done(&q);
+}
+
 TEST(question_without_outputs_wants_all_and_text_is_none_to_be_had)
 {
 	const struct signature s = two();

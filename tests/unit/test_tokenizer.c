@@ -1,10 +1,12 @@
 #include "test.h"
 #include "tiny_tokenizer.h"
 #include "tokenizer.h"
+#include "vocabulary.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -393,21 +395,21 @@ TEST(tokenizer_refuses_a_vocabulary_that_would_take_all_memory)
 {
 	const size_t n = (size_t)15 << 20;
 	const char *dir = tiny_clip();
-	scoped(free_p) char *text = xcalloc(n + 100, 1);
-	size_t at = (size_t)sprintf(text, "{\"a\":["), before_kb;
+	scoped(buf_free) struct buf lists = { 0 }, one_text = { 0 };
+	size_t before_kb;
 
-	while (at < n)
-		at += (size_t)sprintf(text + at, "[],");
-	strcpy(text + at, "0]}");
-	tiny_file("vocab.json", text);
+	for (buf_puts(&lists, "{\"a\":["); lists.len < n;)
+		buf_puts(&lists, "[],");
+	buf_puts(&lists, "0]}");
+	tiny_file("vocab.json", lists.text);
 	before_kb = peak_kb();
 	assert_non_null(strstr(refusal(dir, NULL), "MiB of memory, at most 256 are allowed"));
 	assert_true(peak_kb() - before_kb < 200 * 1024);
-	text[1] = '"';                          /* one text of all that: few values */
-	memset(text + 2, '[', n - 10);
-	strcpy(text + n - 8, "\":-1}");
-	tiny_file("vocab.json", text);
-	assert_non_null(strstr(refusal(dir, NULL), "the number of \"[[["));
+	for (buf_puts(&one_text, "{\""); one_text.len < n;)
+		buf_puts(&one_text, "[{,\\\"");
+	buf_puts(&one_text, "\":-1}");
+	tiny_file("vocab.json", one_text.text);
+	assert_non_null(strstr(refusal(dir, NULL), "the number of \"[{,"));
 	assert_int_equal(truncate(test_path("vocab.json"), (off_t)VOCABULARY_JSON_MAX + 1), 0);
 	assert_non_null(strstr(refusal(dir, NULL), "no file of at most 16777216 bytes"));
 }

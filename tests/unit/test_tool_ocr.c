@@ -132,7 +132,7 @@ TEST(ocr_reads_light_letters_on_a_picture)
 	json_t *data;
 
 	assert_int_equal(vips_text(&mask, "Welcome home", "font", "DejaVu Sans Bold 60", "dpi", 72, NULL), 0);
-	assert_int_equal(vips_draw_mask(photo, (double[]){ 255, 255, 255 }, 3, mask, 60, 100, NULL), 0);
+	assert_int_equal(vips_draw_mask(photo, (double[]){ 255, 255, 255 }, 3, mask, 140, 100, NULL), 0);
 	image_unref(mask);
 	assert_int_equal(vips_copy(photo, &out, NULL), 0);
 	image_unref(photo);

@@ -167,8 +167,10 @@ static int check_piece(const struct piece *p, const struct port *port, struct er
 		fits = port->shape[i] == -1 || port->shape[i] == p->shape[i];
 	if (fits)
 		return 0;
-	return err_set(err, ERR_REJECT, "it was given the input %s, it takes %s", port_text(p->name, p->type, p->shape, p->rank, has,
-		sizeof has), ports_text(port, 1, wants, sizeof wants));
+	/* ONNX Runtime tells no scalar from what has no shape. */
+	return err_set(err, ERR_REJECT, "it was given the input %s, it takes %s%s", port_text(p->name, p->type, p->shape, p->rank, has,
+		sizeof has), ports_text(port, 1, wants, sizeof wants), p->rank && !port->rank ? ": a single value, or an input that "
+		"the model's file gives no shape, which cannot be used: export the model with the shapes of its inputs" : "");
 }
 
 static int check_inputs(struct question *q, const struct signature *s, struct err *err)

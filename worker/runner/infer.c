@@ -12,7 +12,7 @@
 
 int infer_target(const json_t *params, struct infer_target *ret, struct err *err)
 {
-	struct infer_target at = { param_str(params, "backend", "onnx"), param_str(params, "model", ""), "", param_str(params, "version", "") };
+	struct infer_target at = { param_str(params, "backend", "onnx"), param_str(params, "model", ""), "", param_str(params, "version", ""), 0 };
 
 	if (strcmp(at.backend, "onnx") != 0 && strcmp(at.backend, "triton") != 0)
 		return err_set(err, ERR_REJECT, "there is no backend '%.40s': allowed are \"onnx\" and \"triton\"", at.backend);
@@ -148,7 +148,7 @@ struct wanted {
 
 static json_t *make_question(const struct infer_target *at, const struct tensor *in, size_t nin, const struct wanted *want)
 {
-	json_t *inputs = json_array(), *outputs = json_array();
+	json_t *inputs = json_array(), *outputs = json_array(), *keeps = at->keeps ? json_integer((json_int_t)at->keeps) : NULL;
 
 	for (size_t i = 0; i < nin; i++) {
 		json_t *shape = json_array();
@@ -161,8 +161,8 @@ static json_t *make_question(const struct infer_target *at, const struct tensor 
 	for (size_t i = 0; i < want->n; i++)
 		json_array_append_new(outputs, want->classes ? json_pack("{s:s, s:I}", "name", want->names[i], "classification",
 			(json_int_t)want->classes) : json_string(want->names[i]));
-	return json_pack("{s:s, s:s, s:s, s:s, s:s, s:o, s:o}", "ask", "infer", "backend", at->backend, "model", at->model,
-		"part", at->part, "version", at->version, "inputs", inputs, "outputs", outputs);
+	return json_pack("{s:s, s:s, s:s, s:s, s:s, s:o, s:o, s:o*}", "ask", "infer", "backend", at->backend, "model", at->model,
+		"part", at->part, "version", at->version, "inputs", inputs, "outputs", outputs, "keeps", keeps);
 }
 
 /* Copied, not mapped: nobody has to trust the other side not to shorten it. */

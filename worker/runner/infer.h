@@ -34,6 +34,7 @@ struct model {
 struct infer_target {
 	const char *backend, *model, *part;     /* part: "" for a model's only one */
 	const char *version;                    /* "" for the server's choice; Triton's models have some */
+	size_t keeps;                           /* bytes of the picture that the tool holds on to meanwhile; 0: it was let go of */
 };
 
 /* From the parameters `backend`, `model` and `version`. ERR_REJECT: they do not name a model that can be run. */

@@ -70,14 +70,16 @@ static double more_bytes(const struct inpainting *p)
 
 static int open_picture(const struct runner_job *job, struct inpainting *p, struct err *err)
 {
-	double pixels;
+	double pixels, kept;
 
 	sort_inputs(job, p);
 	if (picture_open(&p->without_masks, &p->from, err) < 0)
 		return -1;
 	pixels = (double)p->from.width * p->from.height;
+	kept = pixels * more_bytes(p);
+	p->lama.at.keeps = (size_t)(kept + pixels * p->from.header->Bands * (double)vips_format_sizeof(p->from.header->BandFmt));
 	p->from.use.is_kept = true;
-	p->from.use.more_bytes = pixels * more_bytes(p) +
+	p->from.use.more_bytes = kept +
 		(p->by_model ? MODEL_BYTES : mend_bytes(pixels, min_of(p->from.header->Bands, 4)));
 	if (picture_load(&p->from, false, &p->image, err) < 0)
 		return -1;
