@@ -49,10 +49,15 @@ def test_a_job_whose_dispatcher_died_while_making_it_is_made_by_another(fleet):
 def test_a_dispatcher_that_is_stopped_leaves_the_rest_of_a_large_job_to_another(fleet):
     first = fleet.start_dispatcher()
     steps = [{"id": f"s{k}", "tool": "noop"} for k in range(10)]
+    # Without this a fast machine may be done before it is told to stop.
+    fleet.sql("CREATE FUNCTION pixelfleet.slow() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(0.02); RETURN NEW; END $$")
+    fleet.sql("CREATE TRIGGER slow BEFORE INSERT ON pixelfleet.step FOR EACH ROW WHEN (NEW.ordinal %% 200 = 0) "
+              "EXECUTE FUNCTION pixelfleet.slow()")
     job = fleet.submit({"steps": steps, "name": "wide"}, names(10000), timeout=60)
     begin = time.monotonic()
     first.stop()
     took = time.monotonic() - begin
+    fleet.sql("DROP TRIGGER slow ON pixelfleet.step")
     made = fleet.one("SELECT made FROM pixelfleet.job WHERE id = %s", job)
     assert made < 100000, "it was made before it could be stopped"
     assert took < 10 * SLOWNESS, f"it took {took:.1f} s to stop"

@@ -93,6 +93,7 @@ static int run(struct engine *engine, void *model, void *handle, const struct va
 {
 	struct slow_engine *e = slow(engine);
 	size_t n = in->size / sizeof(float), times = strcmp(model, "mixed") == 0 ? 2 : 1;
+	bool is_stopped, is_short;
 	float *y;
 
 	must(nin == 1 && nout == 1);
@@ -100,11 +101,11 @@ static int run(struct engine *engine, void *model, void *handle, const struct va
 	e->rows[min_of((size_t)e->runs, countof(e->rows) - 1)] = in->shape[0];
 	e->runs++;
 	pass(e, &e->is_shut, handle);
-	if (((struct handle *)handle)->is_stopped || (strcmp(model, "scarce") == 0 && e->loaded > 1)) {
-		unlock(&e->lock);
-		return err_set(err, ((struct handle *)handle)->is_stopped ? ERR_REJECT : ERR_RETRY, "bad alloc");
-	}
+	is_stopped = ((struct handle *)handle)->is_stopped;
+	is_short = strcmp(model, "scarce") == 0 && e->loaded > 1;
 	unlock(&e->lock);
+	if (is_stopped || is_short)
+		return err_set(err, is_stopped ? ERR_REJECT : ERR_RETRY, "bad alloc");
 	y = xcalloc(n * times + 1, sizeof *y);
 	for (size_t i = 0; i < n * times; i++)
 		y[i] = 2 * ((const float *)in->data)[i / times];
