@@ -85,6 +85,8 @@ def test_each_misbehaviour_is_one_error_that_names_it_and_the_next_task_is_done_
     gaps = {}
     for what, message, signal in TRIES:
         job = misbehave(fleet, what)
+        wait_for(lambda job=job: fleet.sql("SELECT FROM pixelfleet.step_view WHERE job = %s AND step = 'src' AND state = 'succeeded'", job),
+                 30, "it is before the good one in the queue")
         good = fleet.submit([{"id": "src", "tool": "fetch"}, {"id": "size", "tool": "resize", "needs": ["src"],
                                                                   "params": {"width": 8}}], pictures)
         fleet.wait_end(job, 30)

@@ -1,6 +1,6 @@
 /* test_crew.c - the queue and the callers of worker/infer, with an engine that waits at a gate. */
 #include "clock.h"
-#include "crew.h"
+#include "crew_inside.h"
 #include "slow_engine.h"
 #include "sync.h"
 #include "test.h"
@@ -161,12 +161,22 @@ static void is_refused(struct asker *a, const char *kind, const char *word)
 		fail_msg("'%s' has no '%s'", json_string_value(json_object_get(error, "message")), word);
 }
 
+static size_t active(void)
+{
+	scoped_lock(&crew->lock);
+
+	return crew->active;
+}
+
+/* A caller that has answered is not idle yet for a moment. */
 static void warm(const char *path)
 {
 	scoped(close_p) int fd = -1;
 	scoped(json_decref_p) json_t *said = hear(ask(path, 0, 0), &fd);
 
 	assert_non_null(json_object_get(said, "model"));
+	while (active() > 0)
+		clock_sleep_ms(1);
 }
 
 /* As the reception does: what has ended meanwhile needs no calling off. true: it had not begun. */
