@@ -83,6 +83,9 @@ BEGIN
 		RETURN 'real[]: a superuser has to run CREATE EXTENSION vector in this database first';
 	END;
 	SELECT quote_ident(n.nspname) INTO place FROM pg_extension x JOIN pg_namespace n ON n.oid = x.extnamespace WHERE x.extname = 'vector';
+	IF NOT (SELECT has_schema_privilege(extnamespace, 'USAGE') FROM pg_extension WHERE extname = 'vector') THEN
+		RETURN 'real[]: the extension "vector" is in the schema ' || place || ', which ' || current_user || ' may not use';
+	END IF;
 	IF (SELECT atttypid = 'real[]'::regtype FROM pg_attribute
 		WHERE attrelid = 'pixelfleet.photo_embedding'::regclass AND attname = 'embedding')
 	THEN

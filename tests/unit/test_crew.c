@@ -169,14 +169,18 @@ static size_t active(void)
 }
 
 /* A caller that has answered is not idle yet for a moment. */
+static void await_idle(void)
+{
+	while (active() > 0)
+		clock_sleep_ms(1);
+}
+
 static void warm(const char *path)
 {
 	scoped(close_p) int fd = -1;
 	scoped(json_decref_p) json_t *said = hear(ask(path, 0, 0), &fd);
 
 	assert_non_null(json_object_get(said, "model"));
-	while (active() > 0)
-		clock_sleep_ms(1);
 }
 
 /* As the reception does: what has ended meanwhile needs no calling off. true: it had not begun. */
@@ -218,6 +222,7 @@ TEST(threads_two_requests_before_two_idle_callers_are_two_runs)
 
 	begin(2, 16, 0);
 	warm(path);
+	await_idle();
 	slow_engine_shut(&slow, true, false);
 	ask(path, 1, 0);
 	ask(path, 1, 5);
