@@ -134,7 +134,7 @@ def memory_and_load():
 def measure(fleet):
     fleet.settings["PIXELFLEET_MODELS_DIR"] = WORK
     fleet.start_dispatcher()
-    fleet.start_worker(f"image=1,infer={CORES + 1},io=4", env={"PIXELFLEET_INFER_CALLERS": CORES, **json.loads(os.environ.get("WORKER", "{}"))})
+    fleet.start_worker(f"image=1,infer={3 * CORES},io=4", env={"PIXELFLEET_INFER_CALLERS": CORES, **json.loads(os.environ.get("WORKER", "{}"))})
     photographs = nature(fleet.pictures)[:10]
     compare(fleet, squares(fleet, photographs), "the same tensors", SAME_TENSOR)
     compare(fleet, photographs, "photographs", SAME_PICTURE)
