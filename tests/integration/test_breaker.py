@@ -121,10 +121,11 @@ def breakers(fleet, dispatcher=None):
 
 
 def all_wait(fleet, host, n):
-    """Every one of the n steps is put off; nothing of it runs or is queued."""
+    """Every one of the n steps is put off, nothing of it runs or is queued, and Redis has been told."""
     wait_for(lambda: host.backend in breakers(fleet), 30, "the breaker opens")
     wait_for(lambda: fleet.one("SELECT count(*) FROM pixelfleet.retry WHERE backend = %s", host.backend) >= n - 1
              and fleet.one("SELECT count(*) FROM pixelfleet.retry WHERE backend IS NULL") == 0, 30, "all steps wait for the backend")
+    wait_for(lambda: fleet.redis.get(f"pixelfleet:breaker:{host.backend}"), 10, "the dispatcher tells it")
 
 
 def attempts(fleet):
