@@ -258,8 +258,7 @@ def test_10000_idle_connections_are_held_and_others_are_served_as_fast(fleet, ma
         for wire in wires:
             wire.hear(rb"\"ok\"")
         used = rss_kb(dispatcher.pid) - rss
-    # Ends that were not seen as they came are silent connections, which are cut after a minute.
-    wait_for(lambda: open_files(dispatcher.pid) <= files + own, 90, lambda: f"{files} files again, not {open_files(dispatcher.pid)}")
+    wait_for(lambda: open_files(dispatcher.pid) <= files + own, 20, lambda: f"{files} files again, not {open_files(dispatcher.pid)}")
     wait_for(lambda: rss_kb(dispatcher.pid) - rss < 32 << 10, 20, "the memory goes back to the system")
     print(f"p50, p99 in ms of /health and results: before {idle_before}, during {idle_during}; KB for each of 10,000: "
           f"{grown / 10000:.1f} silent, {used / 10000:.1f} after a request; in the end {rss_kb(dispatcher.pid) - rss} KB in all")
