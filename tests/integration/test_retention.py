@@ -20,23 +20,20 @@ def old_job(fleet, k, state="succeeded", dead=False):
 
 
 def prepare(fleet):
-    fleet.start_dispatcher()
+    """Leaves no dispatcher running: a week that has no jobs yet is dropped by whichever comes by."""
+    dispatcher = fleet.start_dispatcher()
     job = fleet.submit([{"id": "a", "tool": "noop"}], names(1))
+    dispatcher.stop()
     fleet.sql("SET search_path = pixelfleet, public")
     fleet.sql("SELECT make_partitions(now() - interval '60 days')")
     return job
-
-
-def restart_dispatcher(fleet, **env):
-    fleet.dispatchers[0].stop()
-    return fleet.start_dispatcher(env=env)
 
 
 def test_a_week_older_than_the_retention_is_dropped_whole(fleet):
     young = prepare(fleet)
     old_job(fleet, 1)
     old_job(fleet, 2)
-    restart_dispatcher(fleet)
+    fleet.start_dispatcher()
     wait_for(lambda: fleet.one("SELECT count(*) FROM pixelfleet.job") == 1, what="the old week is gone")
     assert fleet.one("SELECT id::text FROM pixelfleet.job") == young
     assert fleet.one("SELECT count(*) FROM pixelfleet.step WHERE job < pixelfleet.id_at(now() - interval '50 days')") == 0
@@ -46,7 +43,6 @@ def test_a_week_older_than_the_retention_is_dropped_whole(fleet):
 
 def test_letters_of_messages_that_were_pushed_long_ago_go_and_those_still_owed_do_not(fleet):
     prepare(fleet)
-    fleet.dispatchers[0].stop()
     fleet.sql("INSERT INTO origin_letter (job, origin, message, error, pushed_at) SELECT gen_random_uuid(), 'photo_tasks', '{}', e, p "
               "FROM (VALUES ('old', now() - interval '60 days'), ('young', now()), ('owed', NULL)) AS v(e, p)")
     fleet.start_dispatcher()
@@ -58,7 +54,7 @@ def test_jobs_with_a_listed_dead_letter_are_kept(fleet):
     young = prepare(fleet)
     old_job(fleet, 1)
     dead = old_job(fleet, 2, "failed", dead=True)
-    restart_dispatcher(fleet)
+    fleet.start_dispatcher()
     wait_for(lambda: fleet.one("SELECT count(*) FROM pixelfleet.job") == 2, what="the finished one is gone")
     assert set(fleet.sql("SELECT id::text FROM pixelfleet.job")) == {young, dead}
     assert fleet.one("SELECT count(*) FROM pixelfleet.dead_letter") == 1
@@ -70,7 +66,7 @@ def test_open_jobs_are_kept_however_old(fleet):
     fleet.sql("UPDATE pixelfleet.job SET state = 'running', succeeded = 0 WHERE created_at < now() - interval '50 days'")
     fleet.sql("UPDATE pixelfleet.step SET state = 'blocked' WHERE changed_at < now() - interval '50 days'")
     old_job(fleet, 2)
-    restart_dispatcher(fleet)
+    fleet.start_dispatcher()
     wait_for(lambda: fleet.one("SELECT count(*) FROM pixelfleet.job") == 2, what="only the finished one is gone")
     assert fleet.one("SELECT count(*) FROM pixelfleet.job WHERE state = 'running'") == 2
     fleet.checks_accounts = False       # the one of sixty days ago was never really accepted
