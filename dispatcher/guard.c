@@ -14,6 +14,7 @@
 #include <linux/tcp.h>
 #include <netinet/in.h>
 
+#define EVENTS     128          /* that libmicrohttpd asks epoll for at a time */
 #define TRIM_BELOW 2000         /* so many connections less than there were: their memory goes back to the system */
 
 struct guarded {
@@ -146,6 +147,12 @@ static void sweep(struct guard *g)
 	}
 }
 
+/* A full house has no room for one more, and is roused by those who come. */
+static bool may_sleep_on_events(const struct guard *g)
+{
+	return g->limits.rouse && g->open >= EVENTS && g->live < g->limits.most;
+}
+
 /* Whether a flood has gone: its memory is not needed again. */
 static bool has_ebbed(struct guard *g)
 {
@@ -156,10 +163,19 @@ static bool has_ebbed(struct guard *g)
 	return true;
 }
 
+static void after_sweep(struct guard *g, bool rouse, bool trim)
+{
+	if (rouse)
+		g->limits.rouse(g->limits.arg);
+	if (trim)
+		malloc_trim(0);
+}
+
 static void *run(void *arg)
 {
 	struct guard *g = arg;
 	struct timespec until;
+	bool rouse, trim;
 
 	pthread_mutex_lock(&g->lock);
 	while (!g->stopping) {
@@ -169,11 +185,10 @@ static void *run(void *arg)
 		until.tv_nsec %= 1000000000;
 		pthread_cond_timedwait(&g->wake, &g->lock, &until);
 		sweep(g);
-		if (has_ebbed(g)) {
-			pthread_mutex_unlock(&g->lock);
-			malloc_trim(0);
-			pthread_mutex_lock(&g->lock);
-		}
+		rouse = may_sleep_on_events(g), trim = has_ebbed(g);
+		pthread_mutex_unlock(&g->lock);
+		after_sweep(g, rouse, trim);
+		pthread_mutex_lock(&g->lock);
 	}
 	pthread_mutex_unlock(&g->lock);
 	return NULL;

@@ -4,6 +4,7 @@ import os
 import re
 import resource
 import secrets
+import signal
 import socket
 import statistics
 import subprocess
@@ -265,6 +266,25 @@ def test_10000_idle_connections_are_held_and_others_are_served_as_fast(fleet, ma
     assert grown < 10000 * 10 and used < 10000 * 24
     for (_, before), (_, during) in zip(idle_before, idle_during):
         assert during < before * 3 + 20
+
+
+def test_any_number_of_requests_at_the_same_moment_is_answered(fleet, many_files):      # pylint: disable=unused-argument
+    """Each thread of the server has about a quarter of them: in some round just as many as it takes from the kernel at a time."""
+    dispatcher = fleet.start_dispatcher()
+    port, slowest = port_of(fleet), 0
+    with contextlib.ExitStack() as stack:
+        wires = [stack.enter_context(Wire(port)) for _ in range(640)]
+        for n in range(400, 640):
+            os.kill(dispatcher.pid, signal.SIGSTOP)
+            for wire in wires[:n]:
+                wire.say(get())
+            os.kill(dispatcher.pid, signal.SIGCONT)
+            begin = time.monotonic()
+            for wire in wires[:n]:
+                wire.hear(rb"\"ok\"")
+                wire.heard = b""
+            slowest = max(slowest, time.monotonic() - begin)
+    print(f"the slowest of 240 rounds took {slowest:.2f} s")
 
 
 def test_a_flood_of_connections_cuts_the_oldest_and_workers_still_report(fleet, many_files):    # pylint: disable=unused-argument
