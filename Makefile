@@ -50,7 +50,7 @@ HDRS    := $(wildcard shared/*.h worker/*.h worker/runner/*.h worker/sandbox/*.h
 # ONNX Runtime's header and library, for all ways of building; see worker/infer/fetch_ort.sh. Nothing links it.
 ORT     := build/onnxruntime
 # What the runner may link: it never talks to Redis, PostgreSQL or the network.
-RUNNER_SHARED := $(filter-out %/redis.o %/pg.o %/httpc.o %/migrate.o %/lua_scripts.o %/migrations.o,$(SHARED))
+RUNNER_SHARED := $(filter-out %/redis.o %/pg.o %/pg_column.o %/httpc.o %/migrate.o %/lua_scripts.o %/migrations.o,$(SHARED))
 
 PROGRAMS := pixelfleet-dispatcher pixelfleet-worker pixelfleet-runner pixelfleet-infer pixelfleet
 Q       := $(if $(V),,@)

@@ -45,50 +45,73 @@ static struct op *make_op(enum op_kind kind, const struct origin *from, const ch
 	return op;
 }
 
-/* -1: it cannot be accepted (err is ERR_REJECT), or the database did not answer. */
-static int read_submission(struct dispatcher *d, struct pg *pg, const char *text, size_t len, struct submission **ret, json_t *problems,
-	struct err *err)
-{
-	scoped(submission_free_p) struct submission *s = NULL;
-	scoped(json_decref_p) json_t *body = NULL;
-
-	err->kind = ERR_REJECT;
-	if (submission_parse(text, len, d->conf.allowed_roots, &s, problems) < 0)
-		return -1;
-	if (s->pipeline && pipeline_find(pg, s->pipeline, &body, err) < 0) {
-		if (err->kind == ERR_REJECT)
-			json_array_append_new(problems, json_pack("{s:s, s:s, s:s}", "at", "/pipeline", "found", s->pipeline,
-				"allowed", "the name or id of a stored pipeline"));
-		return -1;
-	}
-	if (s->pipeline && submission_resolve(s, body, problems) < 0)
-		return -1;
-	*ret = steal(&s);
-	return 0;
-}
-
-int accept_read(struct dispatcher *d, struct pg *pg, const struct origin *from, const char *id, const char *text, size_t len,
-	struct op **ret, struct err *err)
+struct op *accept_read(struct dispatcher *d, const struct origin *from, const char *id, const char *text, size_t len)
 {
 	scoped(free_p) char *inner = from ? NULL : unwrap(text, len);
 	scoped(json_decref_p) json_t *problems = json_array();
 	scoped(submission_free_p) struct submission *s = NULL;
+	struct op *op;
 	int rc;
 
 	if (inner)
 		text = inner, len = strlen(inner);
-	err->kind = ERR_REJECT;
-	rc = from ? origin_read(d->origins, from, text, len, &s, problems) : read_submission(d, pg, text, len, &s, problems, err);
-	if (rc < 0 && err->kind == ERR_RETRY)
-		return -1;
-	*ret = NULL;
-	if (rc < 0) {
-		*ret = make_op(OP_REFUSE, from, id, text, len);
-		(*ret)->problems = json_incref(problems);
-	} else if (s) {
-		*ret = make_op(OP_ACCEPT, from, id, text, len);
-		(*ret)->submission = steal(&s);
+	rc = from ? origin_read(d->origins, from, text, len, &s, problems)
+		: submission_parse(d->definitions, text, len, d->conf.allowed_roots, &s, problems);
+	if (rc == 0 && !s)
+		return NULL;
+	op = make_op(rc < 0 ? OP_REFUSE : OP_ACCEPT, from, id, text, len);
+	if (rc < 0)
+		op->problems = steal(&problems);
+	else
+		op->submission = steal(&s);
+	return op;
+}
+
+/* The same operation, with the same text, is a refusal from now on. */
+static void turn_down(struct op *op, json_t *take_problems)
+{
+	op->kind = OP_REFUSE;
+	op->problems = take_problems;
+	submission_free(steal(&op->submission));
+}
+
+static bool is_named(const struct op *op)
+{
+	return op->kind == OP_ACCEPT && op->submission->pipeline && !op->submission->definition;
+}
+
+static void resolve(struct dispatcher *d, struct op *op, const char *stored)
+{
+	scoped(json_decref_p) json_t *problems = json_array();
+
+	if (!stored)
+		json_array_append_new(problems, json_pack("{s:s, s:s, s:s}", "at", "/pipeline", "found", op->submission->pipeline,
+			"allowed", "the name or id of a stored pipeline"));
+	else if (submission_resolve(d->definitions, op->submission, stored, problems) == 0)
+		return;
+	turn_down(op, steal(&problems));
+}
+
+int accept_resolve(struct dispatcher *d, struct pg *pg, struct op **ops, size_t n, struct err *err)
+{
+	scoped(json_decref_p) json_t *named = json_object();
+	const char *name;
+	json_t *stored;
+
+	for (size_t k = 0; k < n; k++)
+		if (is_named(ops[k]))
+			json_object_set_new(named, ops[k]->submission->pipeline, json_null());
+	json_object_foreach(named, name, stored) {
+		scoped(free_p) char *text = NULL;
+
+		if (pipeline_find(pg, name, &text, err) < 0 && err->kind == ERR_RETRY)
+			return -1;
+		if (text)
+			json_object_set_new(named, name, json_string(text));
 	}
+	for (size_t k = 0; k < n; k++)
+		if (is_named(ops[k]))
+			resolve(d, ops[k], json_string_value(json_object_get(named, ops[k]->submission->pipeline)));
 	return 0;
 }
 
@@ -129,33 +152,33 @@ static int refuse(struct dispatcher *d, struct redis *redis, const char *taken, 
 	return redis_script(redis, "refuse_job", 2, 5, argv, lens, NULL, err);
 }
 
-/* An accepted submission that turned out not to be: its client id is taken, or its row was not possible. */
-static struct op *as_refusal(const struct op *op)
-{
-	struct op *r = make_op(OP_REFUSE, op->origin, op->job, op->text, op->text_len);
-
-	r->problems = json_array();
-	if (op->status == OP_CONFLICT)
-		json_array_append_new(r->problems, json_pack("{s:s, s:s, s:s}", "at", "/id", "found", op->submission->client_id,
-			"allowed", "an id that was not used before for another body"));
-	else
-		json_array_append_new(r->problems, json_pack("{s:s, s:s}", "at", "", "allowed", op->err.msg));
-	return r;
-}
-
 static bool is_to_be_refused(const struct op *op)
 {
-	return op->kind == OP_ACCEPT && (op->status == OP_CONFLICT || (op->status == OP_FAILED && op->err.kind == ERR_REJECT));
+	return op->kind == OP_ACCEPT && (op->status == OP_CONFLICT || (op->status == OP_FAILED && op->err && op->err->kind == ERR_REJECT));
 }
 
-static bool has_failed(struct op **ops, size_t n, struct err *err)
+bool accept_is_undone(const struct op *op)
+{
+	return op->status == OP_FAILED && !is_to_be_refused(op);
+}
+
+static json_t *why_not_accepted(const struct op *op)
+{
+	if (op->status == OP_CONFLICT)
+		return json_pack("[{s:s, s:s, s:s}]", "at", "/id", "found", op->submission->client_id,
+			"allowed", "an id that was not used before for another body");
+	return json_pack("[{s:s, s:s}]", "at", "", "allowed", op->err->msg);
+}
+
+static int check_done(struct op **ops, size_t n, struct err *err)
 {
 	for (size_t k = 0; k < n; k++)
-		if (ops[k]->status == OP_FAILED && !is_to_be_refused(ops[k])) {
-			*err = ops[k]->err;
-			return true;
+		if (accept_is_undone(ops[k])) {
+			if (ops[k]->err)
+				*err = *ops[k]->err;
+			return ops[k]->err ? -1 : err_set(err, ERR_RETRY, "it has not been at the ledger");
 		}
-	return false;
+	return 0;
 }
 
 /* The letter of a message is owed from the commit on (origin_letter.h), and the entry can go. */
@@ -166,28 +189,27 @@ static bool is_listed_here(const struct op *op)
 
 int accept_settle(struct dispatcher *d, struct redis *redis, const char *taken, struct op **ops, size_t n, struct err *err)
 {
-	scoped(free_p) struct op **done = xcalloc(n, sizeof *done);
-	size_t ndone = 0;
+	scoped(free_p) struct op **gone = NULL;
+	size_t ngone = 0;
 
-	ledger_call_all(d->ledger, ops, n);
-	if (has_failed(ops, n, err))
+	if (check_done(ops, n, err) < 0)
 		return -1;
+	gone = xcalloc(n, sizeof *gone);
 	for (size_t k = 0; k < n; k++) {
-		if (is_to_be_refused(ops[k])) {
-			struct op *refusal = as_refusal(ops[k]);
+		struct op *op = ops[k];
 
-			ledger_call(d->ledger, refusal);
-			op_free(ops[k]);
-			ops[k] = refusal;
-			if (has_failed(&refusal, 1, err))
+		if (is_to_be_refused(op)) {     /* its client id is taken, or its row was not possible */
+			turn_down(op, why_not_accepted(op));
+			ledger_call(d->ledger, op);
+			if (check_done(&op, 1, err) < 0)
 				return -1;
 		}
-		if (!is_listed_here(ops[k]))
-			done[ndone++] = ops[k];
-		else if (refuse(d, redis, taken, ops[k]->job, strlen(ops[k]->job), ops[k], err) < 0)
+		if (!is_listed_here(op))
+			gone[ngone++] = op;
+		else if (refuse(d, redis, taken, op->job, strlen(op->job), op, err) < 0)
 			return -1;
 	}
-	return forget(redis, taken, done, ndone, err);
+	return forget(redis, taken, gone, ngone, err);
 }
 
 int accept_foreign(struct dispatcher *d, struct redis *redis, const char *taken, const redisReply *field, const redisReply *value,
@@ -204,7 +226,7 @@ int accept_foreign(struct dispatcher *d, struct redis *redis, const char *taken,
 	op->text_len = value->len;
 	op->problems = json_pack("[{s:s, s:s}]", "at", "", "allowed", "an entry that a dispatcher took from pixelfleet:jobs, under a UUID");
 	ledger_call(d->ledger, op);
-	if (!has_failed(&op, 1, err))
+	if (check_done(&op, 1, err) == 0)
 		rc = refuse(d, redis, taken, field->str, field->len, op, err);
 	op_free(op);
 	return rc;

@@ -10,11 +10,18 @@
 #include "redis.h"
 
 /* OP_ACCEPT, or OP_REFUSE with the problems; NULL: a message that asks for nothing. `from` is NULL for submissions of
- * pixelfleet:jobs. -1: the database did not answer. */
-int accept_read(struct dispatcher *d, struct pg *pg, const struct origin *from, const char *id, const char *text, size_t len,
-	struct op **ret, struct err *err) must_use;
+ * pixelfleet:jobs. */
+struct op *accept_read(struct dispatcher *d, const struct origin *from, const char *id, const char *text, size_t len);
 
-/* Through the ledger, and out of the hash `taken`. On -1 the same call is made again; all of it is idempotent. */
+/* Looks up the pipelines that are named in them, each name once; which there are none of become refusals.
+ * -1: the database did not answer. */
+int accept_resolve(struct dispatcher *d, struct pg *pg, struct op **ops, size_t n, struct err *err) must_use;
+
+/* The ledger could not do it, and shall try again. */
+bool accept_is_undone(const struct op *op);
+
+/* After the ledger: out of the hash `taken`. What could not be accepted is refused. -1: something is undone, or Redis did
+ * not answer; the same call is made again when the ledger has tried again. All of it is idempotent. */
 int accept_settle(struct dispatcher *d, struct redis *redis, const char *taken, struct op **ops, size_t n, struct err *err) must_use;
 
 /* An entry of the hash that no dispatcher wrote: it is refused under an id of its own, lest it be tried for ever. */

@@ -1,6 +1,6 @@
 /* api_artifacts.c - the bytes that steps made. Nobody knows what is in them, so browsers are told to trust nothing. */
+#include "reference.h"
 #include "request.h"
-#include "store.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -42,7 +42,8 @@ static void add_headers(struct request *req, const char *etag)
 	answer_header(req, "Cache-Control", "private, max-age=31536000, immutable");
 }
 
-static int open_artifact(struct request *req, const char *digest, int *ret_fd, size_t *ret_size)
+/* 404: never heard of; 410: a file that was referred to, and is not there any more as it was. */
+static int open_artifact(struct request *req, const json_t *artifact, const char *digest, int *ret_fd, size_t *ret_size)
 {
 	scoped(store_close) struct store store = { .dir = -1 };
 	struct err err;
@@ -51,21 +52,31 @@ static int open_artifact(struct request *req, const char *digest, int *ret_fd, s
 		answer_err(req, 500, &err);
 		return -1;
 	}
-	if (store_get(&store, digest, ret_fd, ret_size, &err) < 0) {
-		if (err.kind == ERR_REJECT)
-			answer_error(req, 404, "there is no artifact %s", digest);
-		else
-			answer_err(req, 500, &err);
-		return -1;
-	}
-	return 0;
+	if (artifact_open(&req->d->conf, &store, artifact, ret_fd, ret_size, NULL, &err) == 0)
+		return 0;
+	if (err.kind == ERR_REJECT && !reference_is(artifact))
+		answer_error(req, 404, "there is no artifact %s", digest);
+	else
+		answer_err(req, 410, &err);
+	return -1;
+}
+
+/* What its step said of it; what is in the store and was said of nowhere has a digest and no more. */
+static json_t *read_artifact(const PGresult *r, const char *digest)
+{
+	json_t *said = PQntuples(r) ? json_loads(pg_text(r, 0, 2), 0, NULL) : NULL;
+
+	return said ? said : json_pack("{s:s}", "digest", digest);
 }
 
 void api_artifact(struct request *req)
 {
-	static const char sql[] = "SELECT media_type, name FROM artifact WHERE digest = decode($1, 'hex') ORDER BY job DESC LIMIT 1";
+	static const char sql[] = "SELECT a.media_type, a.name, coalesce((SELECT e FROM step s, jsonb_array_elements(s.artifacts) e "
+		"WHERE s.job = a.job AND s.ordinal = a.ordinal AND e ->> 'digest' = $1 LIMIT 1)::text, '') "
+		"FROM artifact a WHERE a.digest = decode($1, 'hex') ORDER BY a.job DESC LIMIT 1";
 	const char *digest = req->match.params[0], *media_type = DEFAULT_TYPE, *name = digest;
 	scoped(PQclear_p) PGresult *r = NULL;
+	scoped(json_decref_p) json_t *artifact = NULL;
 	char etag[DIGEST_TEXT + 2], filename[320];
 	size_t size;
 	int fd;
@@ -75,7 +86,10 @@ void api_artifact(struct request *req)
 		return;
 	}
 	snprintf(etag, sizeof etag, "\"%s\"", digest);
-	if (request_query(req, &r, sql, PG_VALUES(digest)) < 0 || open_artifact(req, digest, &fd, &size) < 0)
+	if (request_query(req, &r, sql, PG_VALUES(digest)) < 0)
+		return;
+	artifact = read_artifact(r, digest);
+	if (open_artifact(req, artifact, digest, &fd, &size) < 0)
 		return;
 	if (PQntuples(r)) {
 		media_type = pg_text(r, 0, 0);

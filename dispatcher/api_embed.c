@@ -61,7 +61,7 @@ static void accepted(struct request *req)
 	const struct op *op = errand_op(req->errand, 0);
 
 	if (op->status == OP_FAILED)
-		answer_err(req, 400, &op->err);
+		answer_err(req, 400, op->err);
 	else
 		job_wait(req, PATIENCE_S);
 }
@@ -101,7 +101,7 @@ void api_embed_text(struct request *req)
 		return;
 	}
 	buf_json(&submission, job);
-	if (submission_parse(submission.text, submission.len, "", &s, problems) < 0) {
+	if (submission_parse(req->d->definitions, submission.text, submission.len, "", &s, problems) < 0) {
 		answer_problems(req, problems);
 		return;
 	}

@@ -29,7 +29,7 @@ static void submit_done(struct request *req)
 			op->result_job);
 		return;
 	case OP_FAILED:
-		answer_err(req, 400, &op->err);
+		answer_err(req, 400, op->err);
 		return;
 	case OP_STALE:
 	case OP_UNKNOWN:
@@ -43,12 +43,12 @@ static void submit_done(struct request *req)
 /* The named pipeline's definition; -1 with problems, or with an answer given. */
 static int resolve(struct request *req, struct submission *s, json_t *problems)
 {
-	scoped(json_decref_p) json_t *body = NULL;
+	scoped(free_p) char *text = NULL;
 	json_t *name;
 	struct err err;
 
-	if (pipeline_find(request_pg(req), s->pipeline, &body, &err) == 0)
-		return submission_resolve(s, body, problems);
+	if (pipeline_find(request_pg(req), s->pipeline, &text, &err) == 0)
+		return submission_resolve(req->d->definitions, s, text, problems);
 	if (err.kind != ERR_REJECT) {
 		answer_err(req, 503, &err);
 		return -1;
@@ -66,7 +66,7 @@ void api_job_submit(struct request *req)
 	char id[UUID_TEXT];
 	struct op *op;
 
-	if (submission_parse(req->body.text ? req->body.text : "", req->body.len, req->d->conf.allowed_roots, &s, problems) < 0 ||
+	if (submission_parse(req->d->definitions, req->body.text ? req->body.text : "", req->body.len, req->d->conf.allowed_roots, &s, problems) < 0 ||
 	    (s->pipeline && !s->definition && resolve(req, s, problems) < 0)) {
 		if (json_array_size(problems)) {
 			metric_add(METRIC_JOBS_REFUSED, 1);
@@ -86,7 +86,7 @@ static void cancel_done(struct request *req)
 	const struct op *op = errand_op(req->errand, 0);
 
 	if (op->status == OP_FAILED)
-		answer_err(req, 400, &op->err);
+		answer_err(req, 400, op->err);
 	else if (op->status == OP_UNKNOWN)
 		answer_error(req, 404, "there is no job '%s'", op->job);
 	else if (op->status == OP_CONFLICT)

@@ -1,7 +1,7 @@
 /*
  * A batch goes through: definitions stored; BEGIN; clients' ids; new jobs; existing jobs locked in the order of
  * their ids; instances loaded; operations applied in memory (work.c); settled, loading what that asks for; large
- * jobs' next chunks made; rows written; COMMIT; tasks, dead letters and events pushed.
+ * jobs' next chunks made; rows written; COMMIT. Tasks, dead letters and events are pushed by the publisher (publisher.h).
  */
 #include "batch.h"
 
@@ -12,6 +12,8 @@
 #include "death.h"
 #include "defstore.h"
 #include "fault.h"
+#include "job_facts.h"
+#include "handover.h"
 #include "load.h"
 #include "metrics.h"
 
@@ -21,7 +23,7 @@
 #include <sodium.h>
 
 #define FIRST_CHUNK 1000        /* instances made with the job itself */
-#define NEXT_CHUNK  5000
+#define NEXT_CHUNK  4000
 #define DEATHS_MAX  3
 #define PUT_OFF_S   1.0
 
@@ -166,6 +168,7 @@ static void apply_success(struct work *w, struct wjob *j, struct inst *i, struct
 		op->status = OP_STALE;
 		return;
 	}
+	i->room = op->room;
 	switch (i->state) {
 	case STEP_QUEUED:
 	case STEP_RETRYING:
@@ -398,6 +401,32 @@ static int make_chunks(struct pg *pg, struct work *w, struct op **ops, size_t n,
 	return 0;
 }
 
+/* BEGIN, the locks, and what is known to be needed, in one round trip. */
+static int lock_and_load(struct pg *pg, struct work *w, struct op **ops, size_t n, struct err *err)
+{
+	PGresult *r[3] = { NULL, NULL, NULL };
+	bool were_steps_sent;
+	int rc;
+
+	if (load_known(pg, w, err) < 0)
+		return -1;
+	gather_wants(w, ops, n);
+	if (pg_send(pg, err, "BEGIN", PG_NONE) < 0 || load_jobs_send(pg, w, err) < 0 || load_wants_send(pg, w, &were_steps_sent, err) < 0 ||
+	    pg_wait(pg, r, err) < 0)
+		return -1;
+	rc = load_jobs_take(pg, w, r[1], err);
+	if (rc == 0 && were_steps_sent)
+		load_wants_take(w, r[2]);
+	for (size_t k = 0; k < countof(r); k++)
+		PQclear(r[k]);
+	return rc;
+}
+
+static int begin(struct pg *pg, struct err *err)
+{
+	return pg_send(pg, err, "BEGIN", PG_NONE);
+}
+
 static int transact(struct dispatcher *d, struct pg *pg, struct work *w, struct op **ops, size_t n, struct err *err)
 {
 	if (store_definitions(pg, ops, n, err) < 0)
@@ -405,21 +434,8 @@ static int transact(struct dispatcher *d, struct pg *pg, struct work *w, struct 
 	for (size_t k = 0; k < n; k++)
 		if (is_about_existing(ops[k]))
 			work_add_job(w, ops[k]->job);
-	if (pg_send(pg, err, "BEGIN", PG_NONE) < 0)
+	if (w->njobs ? lock_and_load(pg, w, ops, n, err) < 0 : begin(pg, err) < 0)
 		return -1;
-	if (w->njobs) {
-		PGresult *r[2] = { NULL, NULL };
-		int rc;
-
-		if (load_jobs_send(pg, w, err) < 0 || pg_wait(pg, r, err) < 0)
-			return -1;
-		rc = load_jobs_take(pg, w, r[1], err);
-		PQclear(r[0]), PQclear(r[1]);
-		if (rc < 0)
-			return -1;
-	} else if (pg_wait(pg, NULL, err) < 0) {
-		return -1;
-	}
 	if (claim_client_ids(pg, ops, n, err) < 0)
 		return -1;
 	accept_all(w, ops, n);
@@ -466,7 +482,18 @@ static void name_states(struct work *w, struct op **ops, size_t n)
 		const struct wjob *j = work_job(w, ops[k]->kind == OP_ACCEPT ? ops[k]->result_job : ops[k]->job ? ops[k]->job : "");
 
 		if (j && j->def)
-			snprintf(ops[k]->result_state, sizeof ops[k]->result_state, "%s", job_state_name(j->state));
+			strcpy(ops[k]->result_state, job_state_name(j->state));         /* 9 characters at most */
+	}
+}
+
+/* Reports of new jobs follow soon. */
+static void remember(const struct work *w)
+{
+	for (size_t k = 0; k < w->njobs; k++) {
+		const struct wjob *j = w->jobs[k];
+
+		if (j->is_new && !j->ended)
+			job_facts_put(j->raw, &(struct job_facts){ j->definition, j->items, j->total });
 	}
 }
 
@@ -486,6 +513,28 @@ static void more_to_make(struct work *w, struct op **ret_more)
 	}
 }
 
+size_t batch_weight(const struct op *op)
+{
+	switch (op->kind) {
+	case OP_ACCEPT:
+		return (size_t)min_of(definition_total(op->submission->definition, op->submission->items), FIRST_CHUNK);
+	case OP_MAKE:
+	case OP_CANCEL:
+	case OP_DEADLINE:
+	case OP_PUSH_OWED:
+		return NEXT_CHUNK;      /* or all of the job: none of these shares a batch with another */
+	case OP_REFUSE:
+	case OP_REPORT:
+	case OP_RETRY_DUE:
+	case OP_DEATH:
+	case OP_REQUEUE_CHECK:
+	case OP_DISCARD:
+	case OP_SET_PARAMS:
+		break;
+	}
+	return 1;
+}
+
 /* They may have been tried before. */
 static void reset(struct op **ops, size_t n)
 {
@@ -493,25 +542,28 @@ static void reset(struct op **ops, size_t n)
 		ops[k]->status = OP_ACCEPTED;
 }
 
-int batch_run(struct dispatcher *d, struct pg *pg, struct redis *redis, struct op **ops, size_t n, struct op **ret_more, struct err *err)
+int batch_run(struct dispatcher *d, struct pg *pg, struct work *ret_work, struct op **ops, size_t n, struct op **ret_more, struct err *err)
 {
 	scoped(work_done) struct work w = { 0 };
 	int64_t began = clock_mono_us();
 
 	reset(ops, n);
+	handover_begin(ops, n);
 	if (transact(d, pg, &w, ops, n, err) < 0) {
 		if (pg->conn)
 			pg_rollback(pg);
 		return -1;
 	}
 	fault_die("ledger.committed");
+	handover_commit(ops, n);
 	tell_breakers(d, ops, n);
 	metric_progress();
 	metric_batch(n, (double)(clock_mono_us() - began) / 1000);
 	count_metrics(&w, ops, n);
 	name_states(&w, ops, n);
+	remember(&w);
 	more_to_make(&w, ret_more);
-	publish_all(d, pg, redis, &w, ops, n);
-	fault_die("ledger.pushed");
+	*ret_work = w;
+	w = (struct work){ 0 };
 	return 0;
 }

@@ -4,6 +4,7 @@
 #include "clock.h"
 #include "deadletter.h"
 #include "fault.h"
+#include "handover.h"
 #include "job_wait.h"
 #include "log.h"
 #include "metrics.h"
@@ -12,22 +13,41 @@
 
 #include <stdlib.h>
 
+/* What goes to queues first, then what is handed over. Returns how many go to queues. */
+static size_t sort_out(const struct push *list, size_t n, struct outgoing *out)
+{
+	size_t queued = 0, at = 0;
+
+	for (int handed = 0; handed < 2; handed++) {
+		for (size_t k = 0; k < n; k++) {
+			const struct inst *i = list[k].inst;
+
+			if ((i->hand != NULL) == handed)
+				out[at++] = (struct outgoing){ .job = list[k].job, .ordinal = i->ordinal, .attempt = i->attempt, .pass = i->pass,
+					.probe = i->probe, .room = i->hand };
+		}
+		if (!handed)
+			queued = at;
+	}
+	return queued;
+}
+
 static int push_tasks(struct dispatcher *d, struct pg *pg, struct redis *redis, struct work *w, struct err *err)
 {
 	size_t n;
 	scoped(free_p) struct push *list = work_pushes(w, &n);
 	struct outgoing *out = xcalloc(n, sizeof *out);
+	size_t queued = sort_out(list, n, out);
 	int rc = 0;
 
-	for (size_t k = 0; k < n; k++)
-		out[k] = (struct outgoing){ .job = list[k].job, .ordinal = list[k].inst->ordinal, .attempt = list[k].inst->attempt,
-			.pass = list[k].inst->pass, .probe = list[k].inst->probe };
 	if (n && envelopes_build(d, pg, out, n, err) < 0)
 		rc = -1;
 	if (rc == 0 && n && fault("ledger.push"))
 		rc = err_set(err, ERR_RETRY, "fault: Redis is gone");
-	if (rc == 0 && n)
-		rc = queues_push(redis, out, n, err);
+	if (rc == 0 && queued)
+		rc = queues_push(redis, out, queued, err);
+	if (rc == 0 && n > queued)
+		rc = handover_push(redis, out + queued, n - queued, err);
 	outgoing_free(out, n);
 	return rc;
 }
@@ -116,7 +136,7 @@ static int tell(struct dispatcher *d, struct redis *redis, struct work *w, const
 void publish_all(struct dispatcher *d, struct pg *pg, struct redis *redis, struct work *w, struct op **ops, size_t n)
 {
 	char before[CLOCK_TEXT];
-	struct err err;
+	struct err err, why;
 
 	clock_format(clock_wall_us(), before);
 	for (size_t k = 0; k < w->njobs; k++)
@@ -127,11 +147,10 @@ void publish_all(struct dispatcher *d, struct pg *pg, struct redis *redis, struc
 		return;
 	log_warn("ledger.push_owed", "error=%s", log_quote(err.msg));
 	d->pushes_owed = true;
+	err_set(&why, ERR_RETRY, "what follows could not be pushed to Redis: %.500s", err.msg);
 	for (size_t k = 0; k < n; k++)
-		if (ops[k]->kind == OP_REPORT) {
-			ops[k]->status = OP_FAILED;
-			err_set(&ops[k]->err, ERR_RETRY, "what follows could not be pushed to Redis: %.500s", err.msg);
-		}
+		if (ops[k]->kind == OP_REPORT)
+			op_fail(ops[k], &why);
 }
 
 static void count_job(struct wjob *j)

@@ -1,222 +1,64 @@
 #include "batch_write.h"
 
+#include "batch_rows.h"
 #include "clock.h"
 #include "death.h"
+#include "handover.h"
 #include "metrics.h"
-#include "origin.h"
 #include "origin_letter.h"
 #include "queues.h"
+#include "table.h"
+#include "uuid.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #include <sodium.h>
 
-#define COLUMNS_MAX 16
-#define ROWS_MAX    10000       /* of one statement: a cancel of the largest job takes many short ones, not a long one that is given up */
-
-/* Arrays for unnest(), a column each. */
-struct table {
-	struct buf columns[COLUMNS_MAX];
-	int n;
-	size_t rows;
-};
-
-static void table_begin(struct table *t, int columns)
-{
-	t->n = columns;
-	for (int k = 0; k < columns; k++)
-		pg_array_begin(&t->columns[k]);
-}
-
-static void table_done(struct table *t)
-{
-	for (int k = 0; k < t->n; k++)
-		buf_free(&t->columns[k]);
-}
-
-static int make_room(struct pg *pg, struct err *err)
-{
-	return pg_is_full(pg) ? pg_wait(pg, NULL, err) : 0;
-}
-
-static int table_send(struct table *t, struct pg *pg, const char *sql, struct err *err)
-{
-	const char *values[COLUMNS_MAX];
-
-	if (!t->rows)
-		return 0;
-	if (make_room(pg, err) < 0)
-		return -1;
-	for (int k = 0; k < t->n; k++) {
-		pg_array_end(&t->columns[k]);
-		values[k] = t->columns[k].text;
-	}
-	return pg_send(pg, err, sql, t->n, values);
-}
-
-/* Before the next row: when there are many already, they go, and are waited for. */
-static int table_step(struct table *t, struct pg *pg, const char *sql, struct err *err)
-{
-	if (t->rows < ROWS_MAX)
-		return 0;
-	if (table_send(t, pg, sql, err) < 0 || pg_wait(pg, NULL, err) < 0)
-		return -1;
-	t->rows = 0;
-	table_begin(t, t->n);
-	return 0;
-}
-
-static void seconds_text(double s, char *text, size_t size)
-{
-	snprintf(text, size, "%.6f", s);
-}
-
 typedef void (*inst_fn)(struct table *t, struct wjob *j, struct inst *i);
 
+/* What of a batch has changed: instances, and in which unusual ways some of them did. */
+struct changes {
+	struct push *list;
+	size_t n;
+	bool has_retries, has_deaths, has_artifacts;
+};
+
+static void changes_done(struct changes *c)
+{
+	free(c->list);
+}
+
+static struct changes find_changes(const struct work *w)
+{
+	struct changes c = { 0 };
+
+	c.list = work_changes(w, &c.n);
+	for (size_t k = 0; k < c.n; k++) {
+		const struct inst *i = c.list[k].inst;
+
+		c.has_retries |= i->set_retry || i->drop_retry || i->backend;
+		c.has_deaths |= i->dead || i->revived;
+		c.has_artifacts |= i->artifact_list != NULL;
+	}
+	return c;
+}
+
 /* What fn adds to the columns for each instance that has changed. */
-static int send_dirty(struct pg *pg, struct work *w, int columns, inst_fn fn, const char *sql, struct err *err)
+static int send_each(struct pg *pg, const struct changes *c, const char *types, inst_fn fn, const char *sql, struct err *err)
 {
 	scoped(table_done) struct table t = { 0 };
 
-	table_begin(&t, columns);
-	for (size_t k = 0; k < w->njobs; k++) {
-		struct wjob *j = w->jobs[k];
-
-		for (size_t s = 0; s < j->nslots; s++) {
-			if (!j->slots[s] || (!j->slots[s]->dirty && !j->slots[s]->is_new))
-				continue;
-			if (table_step(&t, pg, sql, err) < 0)
-				return -1;
-			fn(&t, j, j->slots[s]);
-		}
+	table_begin(&t, types);
+	for (size_t k = 0; k < c->n; k++) {
+		if (table_step(&t, pg, sql, err) < 0)
+			return -1;
+		fn(&t, c->list[k].job, c->list[k].inst);
 	}
 	return table_send(&t, pg, sql, err);
 }
 
 /* ---- rows ---- */
-
-static int send_new_jobs(struct pg *pg, struct op **ops, size_t n, struct work *w, struct err *err)
-{
-	scoped(table_done) struct table t = { 0 };
-
-	table_begin(&t, 16);
-	for (size_t k = 0; k < n; k++) {
-		const struct op *op = ops[k];
-		const struct wjob *j = op->kind == OP_ACCEPT && op->status == OP_ACCEPTED ? work_job(w, op->job) : NULL;
-		scoped(free_p) char *images = NULL, *params = NULL, *labels = NULL;
-		char deadline[32] = "NULL";
-
-		if (!j)
-			continue;
-		images = json_array_size(j->images) ? json_dumps(j->images, JSON_COMPACT) : NULL;
-		params = j->params ? json_dumps(j->params, JSON_COMPACT | JSON_REAL_PRECISION(15)) : NULL;
-		labels = op->submission->labels ? json_dumps(op->submission->labels, JSON_COMPACT) : NULL;
-		if (op->submission->deadline_s > 0)
-			seconds_text(op->submission->deadline_s, deadline, sizeof deadline);
-		pg_array_word(&t.columns[0], j->id);
-		pg_array_int(&t.columns[1], j->definition);
-		pg_array_word(&t.columns[2], j->high ? "t" : "f");
-		pg_array_int(&t.columns[3], j->items);
-		pg_array_int(&t.columns[4], j->total);
-		pg_array_int(&t.columns[5], j->made);
-		pg_array_int(&t.columns[6], j->succeeded);
-		pg_array_int(&t.columns[7], j->failed);
-		pg_array_int(&t.columns[8], j->skipped);
-		pg_array_word(&t.columns[9], deadline);
-		pg_array_text(&t.columns[10], op->submission->client_id);
-		pg_array_text(&t.columns[11], images);
-		pg_array_text(&t.columns[12], params);
-		pg_array_text(&t.columns[13], labels);
-		pg_array_text(&t.columns[14], op->origin ? op->origin->list : NULL);
-		pg_array_text(&t.columns[15], op->origin ? op->text : NULL);
-		t.rows++;
-	}
-	return table_send(&t, pg, "INSERT INTO job (id, definition, high, items, total, made, succeeded, failed, skipped, deadline_at, "
-		"client_id, images, params, labels, origin, message) SELECT id, def, high, items, total, made, ok, failed, skipped, "
-		"now() + deadline * interval '1 second', client_id, images, params, labels, origin, message FROM unnest($1::uuid[], $2::bigint[], "
-		"$3::boolean[], $4::int[], $5::int[], $6::int[], $7::int[], $8::int[], $9::int[], $10::float8[], $11::text[], $12::jsonb[], "
-		"$13::jsonb[], $14::jsonb[], $15::text[], $16::text[]) u(id, def, high, items, total, made, ok, failed, skipped, deadline, "
-		"client_id, images, params, labels, origin, message)", err);
-}
-
-static int send_jobs(struct pg *pg, struct work *w, struct err *err)
-{
-	scoped(table_done) struct table t = { 0 };
-
-	table_begin(&t, 10);
-	for (size_t k = 0; k < w->njobs; k++) {
-		const struct wjob *j = w->jobs[k];
-
-		if (!j->dirty || (j->is_new && !j->ended))
-			continue;
-		pg_array_word(&t.columns[0], j->id);
-		pg_array_word(&t.columns[1], job_state_name(j->state));
-		pg_array_int(&t.columns[2], j->made);
-		pg_array_int(&t.columns[3], j->succeeded);
-		pg_array_int(&t.columns[4], j->failed);
-		pg_array_int(&t.columns[5], j->skipped);
-		pg_array_int(&t.columns[6], j->cancelled);
-		pg_array_word(&t.columns[7], j->ended ? "t" : "f");
-		pg_array_word(&t.columns[8], skip_reason_name(j->stop_reason));
-		pg_array_int(&t.columns[9], j->stopped_by);
-		t.rows++;
-	}
-	return table_send(&t, pg, "UPDATE job j SET state = u.state, made = u.made, succeeded = u.ok, failed = u.failed, skipped = u.skipped, "
-		"cancelled = u.cancelled, ended_at = CASE WHEN u.state = 'running' THEN NULL WHEN u.ended THEN clock_timestamp() ELSE j.ended_at END, "
-		"stop_reason = u.stop_reason, stopped_by = nullif(u.stopped_by, -1) FROM unnest($1::uuid[], $2::job_state[], $3::int[], $4::int[], "
-		"$5::int[], $6::int[], $7::int[], $8::boolean[], $9::skip_reason[], $10::int[]) "
-		"u(id, state, made, ok, failed, skipped, cancelled, ended, stop_reason, stopped_by) WHERE j.id = u.id", err);
-}
-
-static void add_new_step(struct table *t, struct wjob *j, struct inst *i)
-{
-	if (!i->is_new)
-		return;
-	pg_array_word(&t->columns[0], j->id);
-	pg_array_int(&t->columns[1], i->ordinal);
-	pg_array_word(&t->columns[2], step_state_name(i->state));
-	pg_array_word(&t->columns[3], skip_reason_name(i->reason));
-	pg_array_int(&t->columns[4], i->waiting_on);
-	pg_array_int(&t->columns[5], i->missing);
-	pg_array_int(&t->columns[6], i->skipped_by);
-	t->rows++;
-}
-
-static void add_step(struct table *t, struct wjob *j, struct inst *i)
-{
-	if (i->is_new)
-		return;
-	pg_array_word(&t->columns[0], j->id);
-	pg_array_int(&t->columns[1], i->ordinal);
-	pg_array_word(&t->columns[2], step_state_name(i->state));
-	pg_array_word(&t->columns[3], skip_reason_name(i->reason));
-	pg_array_int(&t->columns[4], i->attempt);
-	pg_array_int(&t->columns[5], i->deaths);
-	pg_array_int(&t->columns[6], i->waiting_on);
-	pg_array_int(&t->columns[7], i->missing);
-	pg_array_int(&t->columns[8], i->skipped_by);
-	if (i->state == STEP_SUCCEEDED)
-		pg_array_real(&t->columns[9], i->ms);
-	else
-		pg_array_word(&t->columns[9], NULL);
-	pg_array_text(&t->columns[10], i->artifacts);
-	pg_array_text(&t->columns[11], i->data);
-	t->rows++;
-}
-
-static int send_steps(struct pg *pg, struct work *w, struct err *err)
-{
-	if (send_dirty(pg, w, 7, add_new_step, "INSERT INTO step (job, ordinal, state, reason, waiting_on, missing, skipped_by) "
-			"SELECT * FROM unnest($1::uuid[], $2::int[], $3::step_state[], $4::skip_reason[], $5::int[], $6::int[], $7::int[])", err) < 0)
-		return -1;
-	return send_dirty(pg, w, 12, add_step, "UPDATE step s SET state = u.state, reason = u.reason, attempt = u.attempt, deaths = u.deaths, "
-		"waiting_on = u.waiting_on, missing = u.missing, skipped_by = u.skipped_by, ms = coalesce(u.ms, s.ms), "
-		"artifacts = coalesce(u.artifacts, s.artifacts), data = coalesce(u.data, s.data), changed_at = clock_timestamp() "
-		"FROM unnest($1::uuid[], $2::int[], $3::step_state[], $4::skip_reason[], $5::smallint[], $6::smallint[], $7::int[], $8::int[], "
-		"$9::int[], $10::real[], $11::jsonb[], $12::jsonb[]) u(job, ordinal, state, reason, attempt, deaths, waiting_on, missing, skipped_by, "
-		"ms, artifacts, data) WHERE s.job = u.job AND s.ordinal = u.ordinal", err);
-}
 
 static const char *queue_of(const struct wjob *j, int ordinal)
 {
@@ -227,17 +69,14 @@ static const char *queue_of(const struct wjob *j, int ordinal)
 
 static void add_retry(struct table *t, struct wjob *j, struct inst *i)
 {
-	char seconds[32];
-
 	if (!i->set_retry)
 		return;
-	seconds_text(i->retry_s, seconds, sizeof seconds);
-	pg_array_word(&t->columns[0], j->id);
-	pg_array_int(&t->columns[1], i->ordinal);
-	pg_array_word(&t->columns[2], seconds);
-	pg_array_text(&t->columns[3], i->backend);
-	pg_array_text(&t->columns[4], i->why);
-	pg_array_text(&t->columns[5], i->backend ? queue_of(j, i->ordinal) : NULL);
+	pg_column_uuid(&t->columns[0], j->raw);
+	pg_column_int(&t->columns[1], i->ordinal);
+	pg_column_real(&t->columns[2], i->retry_s);
+	pg_column_text(&t->columns[3], i->backend);
+	pg_column_text(&t->columns[4], i->why);
+	pg_column_text(&t->columns[5], i->backend ? queue_of(j, i->ordinal) : NULL);
 	t->rows++;
 }
 
@@ -245,17 +84,19 @@ static void add_dropped_retry(struct table *t, struct wjob *j, struct inst *i)
 {
 	if (!i->drop_retry)
 		return;
-	pg_array_word(&t->columns[0], j->id);
-	pg_array_int(&t->columns[1], i->ordinal);
+	pg_column_uuid(&t->columns[0], j->raw);
+	pg_column_int(&t->columns[1], i->ordinal);
 	t->rows++;
 }
 
-static int send_retries(struct pg *pg, struct work *w, struct err *err)
+static int send_retries(struct pg *pg, const struct changes *c, struct err *err)
 {
-	if (send_dirty(pg, w, 2, add_dropped_retry, "DELETE FROM retry r USING unnest($1::uuid[], $2::int[]) u(job, ordinal) "
+	if (!c->has_retries)
+		return 0;
+	if (send_each(pg, c, "ui", add_dropped_retry, "DELETE FROM retry r USING unnest($1::uuid[], $2::int[]) u(job, ordinal) "
 			"WHERE r.job = u.job AND r.ordinal = u.ordinal", err) < 0)
 		return -1;
-	return send_dirty(pg, w, 6, add_retry, "INSERT INTO retry (job, ordinal, due_at, backend, reason, queue) SELECT job, ordinal, "
+	return send_each(pg, c, "uidttt", add_retry, "INSERT INTO retry (job, ordinal, due_at, backend, reason, queue) SELECT job, ordinal, "
 		"clock_timestamp() + seconds * interval '1 second', backend, reason, queue "
 		"FROM unnest($1::uuid[], $2::int[], $3::float8[], $4::text[], $5::text[], $6::text[]) u(job, ordinal, seconds, backend, reason, queue) "
 		"ON CONFLICT (job, ordinal) DO UPDATE SET due_at = excluded.due_at, backend = excluded.backend, reason = excluded.reason, "
@@ -266,16 +107,18 @@ static void add_pass(struct table *t, struct wjob *j, struct inst *i)
 {
 	if (!i->backend)
 		return;
-	pg_array_word(&t->columns[0], j->id);
-	pg_array_int(&t->columns[1], i->ordinal);
-	pg_array_int(&t->columns[2], i->pass);
+	pg_column_uuid(&t->columns[0], j->raw);
+	pg_column_int(&t->columns[1], i->ordinal);
+	pg_column_int(&t->columns[2], i->pass);
 	t->rows++;
 }
 
 /* A statement of its own: of most batches there is nothing to say. */
-static int send_passes(struct pg *pg, struct work *w, struct err *err)
+static int send_passes(struct pg *pg, const struct changes *c, struct err *err)
 {
-	return send_dirty(pg, w, 3, add_pass, "UPDATE step s SET pass = u.pass FROM unnest($1::uuid[], $2::int[], $3::smallint[]) u(job, ordinal, pass) "
+	if (!c->has_retries)
+		return 0;
+	return send_each(pg, c, "uis", add_pass, "UPDATE step s SET pass = u.pass FROM unnest($1::uuid[], $2::int[], $3::smallint[]) u(job, ordinal, pass) "
 		"WHERE s.job = u.job AND s.ordinal = u.ordinal", err);
 }
 
@@ -283,13 +126,13 @@ static void add_dead(struct table *t, struct wjob *j, struct inst *i)
 {
 	if (!i->dead)
 		return;
-	pg_array_word(&t->columns[0], j->id);
-	pg_array_int(&t->columns[1], i->ordinal);
-	pg_array_text(&t->columns[2], queue_of(j, i->ordinal));
-	pg_array_int(&t->columns[3], i->attempt);
-	pg_array_text(&t->columns[4], err_kind_name(i->kind));
-	pg_array_text(&t->columns[5], i->message);
-	pg_array_word(&t->columns[6], j->has_origin ? "t" : "f");
+	pg_column_uuid(&t->columns[0], j->raw);
+	pg_column_int(&t->columns[1], i->ordinal);
+	pg_column_text(&t->columns[2], queue_of(j, i->ordinal));
+	pg_column_int(&t->columns[3], min_of(i->attempt, INT16_MAX));
+	pg_column_text(&t->columns[4], err_kind_name(i->kind));
+	pg_column_text(&t->columns[5], i->message);
+	pg_column_bool(&t->columns[6], j->has_origin);
 	t->rows++;
 }
 
@@ -297,17 +140,19 @@ static void add_revived(struct table *t, struct wjob *j, struct inst *i)
 {
 	if (!i->revived)
 		return;
-	pg_array_word(&t->columns[0], j->id);
-	pg_array_int(&t->columns[1], i->ordinal);
+	pg_column_uuid(&t->columns[0], j->raw);
+	pg_column_int(&t->columns[1], i->ordinal);
 	t->rows++;
 }
 
-static int send_dead(struct pg *pg, struct work *w, struct err *err)
+static int send_dead(struct pg *pg, const struct changes *c, struct err *err)
 {
-	if (send_dirty(pg, w, 2, add_revived, "DELETE FROM dead_letter l USING unnest($1::uuid[], $2::int[]) u(job, ordinal) "
+	if (!c->has_deaths)
+		return 0;
+	if (send_each(pg, c, "ui", add_revived, "DELETE FROM dead_letter l USING unnest($1::uuid[], $2::int[]) u(job, ordinal) "
 			"WHERE l.job = u.job AND l.ordinal = u.ordinal", err) < 0)
 		return -1;
-	return send_dirty(pg, w, 7, add_dead, "INSERT INTO dead_letter (job, ordinal, queue, attempt, kind, message, discarded_at) "
+	return send_each(pg, c, "uitsttb", add_dead, "INSERT INTO dead_letter (job, ordinal, queue, attempt, kind, message, discarded_at) "
 		"SELECT job, ordinal, queue, attempt, kind, message, CASE WHEN has_origin THEN now() END FROM unnest($1::uuid[], $2::int[], "
 		"$3::text[], $4::smallint[], $5::text[], $6::text[], $7::boolean[]) u(job, ordinal, queue, attempt, kind, message, has_origin) "
 		"ON CONFLICT (job, ordinal) DO UPDATE SET attempt = excluded.attempt, kind = excluded.kind, message = excluded.message, "
@@ -323,24 +168,34 @@ static void add_artifacts(struct table *t, struct wjob *j, struct inst *i)
 		scoped(free_p) char *hex = xasprintf("\\x%s", json_string_value(json_object_get(a, "digest")));
 		json_int_t width = json_integer_value(json_object_get(a, "width")), height = json_integer_value(json_object_get(a, "height"));
 
-		pg_array_word(&t->columns[0], j->id);
-		pg_array_int(&t->columns[1], i->ordinal);
-		pg_array_text(&t->columns[2], json_string_value(json_object_get(a, "name")));
-		pg_array_text(&t->columns[3], hex);
-		pg_array_text(&t->columns[4], json_string_value(json_object_get(a, "media_type")));
-		pg_array_int(&t->columns[5], json_integer_value(json_object_get(a, "bytes")));
-		pg_array_int(&t->columns[6], width);
-		pg_array_int(&t->columns[7], height);
+		pg_column_uuid(&t->columns[0], j->raw);
+		pg_column_int(&t->columns[1], i->ordinal);
+		pg_column_text(&t->columns[2], json_string_value(json_object_get(a, "name")));
+		pg_column_text(&t->columns[3], hex);
+		pg_column_text(&t->columns[4], json_string_value(json_object_get(a, "media_type")));
+		pg_column_int(&t->columns[5], json_integer_value(json_object_get(a, "bytes")));
+		pg_column_int(&t->columns[6], width);
+		pg_column_int(&t->columns[7], height);
 		t->rows++;
 	}
 }
 
-static int send_artifacts(struct pg *pg, struct work *w, struct err *err)
+static int send_artifacts(struct pg *pg, const struct changes *c, struct err *err)
 {
-	return send_dirty(pg, w, 8, add_artifacts, "INSERT INTO artifact (job, ordinal, name, digest, media_type, bytes, width, height) "
+	if (!c->has_artifacts)
+		return 0;
+	return send_each(pg, c, "uitqtlii", add_artifacts, "INSERT INTO artifact (job, ordinal, name, digest, media_type, bytes, width, height) "
 		"SELECT job, ordinal, name, digest, media_type, bytes, nullif(width, 0), nullif(height, 0) FROM unnest($1::uuid[], $2::int[], "
 		"$3::text[], $4::bytea[], $5::text[], $6::bigint[], $7::int[], $8::int[]) u(job, ordinal, name, digest, media_type, bytes, width, height) "
 		"ON CONFLICT DO NOTHING", err);
+}
+
+static void add_uuid(struct pg_column *c, const char *text)
+{
+	uint8_t raw[16];
+
+	uuid_raw(text, raw);
+	pg_column_uuid(c, raw);
 }
 
 static void add_attempt(struct table *t, const struct op *op)
@@ -353,17 +208,17 @@ static void add_attempt(struct table *t, const struct op *op)
 		death_run(op, run);
 	else
 		memcpy(run, r->run, sizeof run);
-	pg_array_word(&t->columns[0], op->job);
-	pg_array_int(&t->columns[1], op->ordinal);
-	pg_array_word(&t->columns[2], run);
-	pg_array_int(&t->columns[3], op->attempt);
-	pg_array_word(&t->columns[4], clock_format(death ? clock_wall_us() : r->started_us, at));
-	pg_array_text(&t->columns[5], death ? op->text : r->worker);
-	pg_array_text(&t->columns[6], death ? "death" : err_kind_name(r->kind));
-	pg_array_text(&t->columns[7], death ? "the worker died while it ran this step" : r->message);
-	pg_array_real(&t->columns[8], r->ms);
-	pg_array_int(&t->columns[9], r->peak_rss_kb);
-	pg_array_int(&t->columns[10], r->signal);
+	add_uuid(&t->columns[0], op->job);
+	pg_column_int(&t->columns[1], op->ordinal);
+	add_uuid(&t->columns[2], run);
+	pg_column_int(&t->columns[3], min_of(op->attempt, INT16_MAX));
+	pg_column_text(&t->columns[4], clock_format(death ? clock_wall_us() : r->started_us, at));
+	pg_column_text(&t->columns[5], death ? op->text : r->worker);
+	pg_column_text(&t->columns[6], death ? "death" : err_kind_name(r->kind));
+	pg_column_text(&t->columns[7], death ? "the worker died while it ran this step" : r->message);
+	pg_column_real(&t->columns[8], r->ms);
+	pg_column_int(&t->columns[9], r->peak_rss_kb);
+	pg_column_int(&t->columns[10], r->signal);
 	t->rows++;
 }
 
@@ -371,7 +226,7 @@ static int send_attempts(struct pg *pg, struct op **ops, size_t n, struct err *e
 {
 	scoped(table_done) struct table t = { 0 };
 
-	table_begin(&t, 11);
+	table_begin(&t, "uiuswtttfli");
 	for (size_t k = 0; k < n; k++) {
 		const struct op *op = ops[k];
 		bool failed = op->kind == OP_REPORT && op->report.failed && op->status == OP_ACCEPTED && op->report.kind != ERR_CANCEL &&
@@ -391,7 +246,7 @@ static int send_refused(struct pg *pg, struct op **ops, size_t n, struct err *er
 {
 	scoped(table_done) struct table t = { 0 };
 
-	table_begin(&t, 4);
+	table_begin(&t, "uqtj");
 	for (size_t k = 0; k < n; k++) {
 		const struct op *op = ops[k];
 		scoped(buf_free) struct buf message = { 0 }, problems = { 0 };
@@ -404,10 +259,10 @@ static int send_refused(struct pg *pg, struct op **ops, size_t n, struct err *er
 		hex = xcalloc(2 * op->text_len + 3, 1);
 		memcpy(hex, "\\x", 2);
 		sodium_bin2hex(hex + 2, 2 * op->text_len + 1, (const uint8_t *)op->text, op->text_len);
-		pg_array_word(&t.columns[0], op->job);
-		pg_array_text(&t.columns[1], hex);
-		pg_array_text(&t.columns[2], message.text ? message.text : "");
-		pg_array_text(&t.columns[3], problems.text);
+		add_uuid(&t.columns[0], op->job);
+		pg_column_text(&t.columns[1], hex);
+		pg_column_text(&t.columns[2], message.text ? message.text : "");
+		pg_column_text(&t.columns[3], problems.text);
 		t.rows++;
 	}
 	return table_send(&t, pg, "INSERT INTO refused (id, submission, message, problems) SELECT * FROM unnest($1::uuid[], $2::bytea[], $3::text[], "
@@ -418,11 +273,12 @@ static int send_letter_changes(struct pg *pg, struct op **ops, size_t n, struct 
 {
 	for (size_t k = 0; k < n; k++) {
 		const struct op *op = ops[k];
-		scoped(free_p) char *ordinal = xasprintf("%d", op->ordinal);
+		scoped(free_p) char *ordinal = NULL;
 
-		if (op->status != OP_ACCEPTED)
+		if (op->status != OP_ACCEPTED || (op->kind != OP_DISCARD && op->kind != OP_SET_PARAMS))
 			continue;
-		if (make_room(pg, err) < 0)
+		ordinal = xasprintf("%d", op->ordinal);
+		if (table_make_room(pg, err) < 0)
 			return -1;
 		if (op->kind == OP_DISCARD && pg_send(pg, err, "UPDATE dead_letter SET discarded_at = now() WHERE job = $1::uuid AND ordinal = $2::int",
 				PG_VALUES(op->job, ordinal)) < 0)
@@ -441,20 +297,20 @@ static int send_backlog(struct dispatcher *d, struct pg *pg, struct work *w, str
 	size_t n;
 	scoped(free_p) struct push *list = work_pushes(w, &n);
 
-	table_begin(&t, 3);
+	table_begin(&t, "tui");
 	for (size_t k = 0; k < n; k++) {
-		const struct wjob *j = list[k].job;
+		struct wjob *j = list[k].job;
 		struct inst *i = list[k].inst;
 
-		if (queues_reserve(d->queues, queue_of(j, i->ordinal), j->high || i->probe))
+		if (handover_take(j, i) || queues_reserve(d->queues, queue_of(j, i->ordinal), j->high || i->probe))
 			continue;
 		if (table_step(&t, pg, sql, err) < 0)
 			return -1;
 		i->push = false;
 		metric_add(METRIC_BACKLOGGED, 1);
-		pg_array_text(&t.columns[0], queue_of(j, i->ordinal));
-		pg_array_word(&t.columns[1], j->id);
-		pg_array_int(&t.columns[2], i->ordinal);
+		pg_column_text(&t.columns[0], queue_of(j, i->ordinal));
+		pg_column_uuid(&t.columns[1], j->raw);
+		pg_column_int(&t.columns[2], i->ordinal);
 		t.rows++;
 	}
 	return table_send(&t, pg, sql, err);
@@ -462,10 +318,13 @@ static int send_backlog(struct dispatcher *d, struct pg *pg, struct work *w, str
 
 int write_all(struct dispatcher *d, struct pg *pg, struct work *w, struct op **ops, size_t n, struct err *err)
 {
-	if (send_new_jobs(pg, ops, n, w, err) < 0 || send_steps(pg, w, err) < 0 || send_jobs(pg, w, err) < 0 ||
-	    send_passes(pg, w, err) < 0 || send_retries(pg, w, err) < 0 || send_dead(pg, w, err) < 0 || send_artifacts(pg, w, err) < 0 ||
+	scoped(changes_done) struct changes c = find_changes(w);
+
+	if (send_new_jobs(pg, ops, n, w, err) < 0 || send_steps(pg, c.list, c.n, err) < 0 || send_jobs(pg, w, err) < 0 ||
+	    send_passes(pg, &c, err) < 0 || send_retries(pg, &c, err) < 0 || send_dead(pg, &c, err) < 0 || send_artifacts(pg, &c, err) < 0 ||
 	    send_attempts(pg, ops, n, err) < 0 || send_refused(pg, ops, n, err) < 0 || send_letter_changes(pg, ops, n, err) < 0 ||
-	    origin_letters_send(pg, w, ops, n, err) < 0 || send_backlog(d, pg, w, err) < 0 || make_room(pg, err) < 0 || pg_send(pg, err, "COMMIT", PG_NONE) < 0) {
+	    origin_letters_send(pg, w, ops, n, err) < 0 || send_backlog(d, pg, w, err) < 0 || table_make_room(pg, err) < 0 ||
+	    pg_send(pg, err, "COMMIT", PG_NONE) < 0) {
 		pg_close(pg);           /* half a pipeline is under way */
 		return -1;
 	}

@@ -75,7 +75,7 @@ int letters_build(struct dispatcher *d, struct pg *pg, struct work *w, const str
 		*ret = l;
 		return 0;
 	}
-	if (load_jobs(pg, w, false, err) < 0 || query_letters(pg, which, n, &r, err) < 0)
+	if (load_jobs(pg, w, err) < 0 || query_letters(pg, which, n, &r, err) < 0)
 		return -1;
 	rows = (size_t)PQntuples(r);
 	out = xcalloc(rows, sizeof *out);
@@ -260,7 +260,7 @@ static int call_op(struct dispatcher *d, enum op_kind kind, const struct want *w
 	}
 	ledger_call(d->ledger, op);
 	if (op->status == OP_FAILED) {
-		*err = op->err;
+		*err = *op->err;
 		rc = -1;
 	}
 	op_free(op);
@@ -283,7 +283,7 @@ static int retry_chunk(struct dispatcher *d, struct pg *pg, struct redis *redis,
 {
 	scoped(letters_free) struct letters l = { 0 };
 
-	if (load_jobs(pg, &s->work, false, err) < 0)
+	if (load_jobs(pg, &s->work, err) < 0)
 		return -1;
 	if (params) {
 		scoped(buf_free) struct buf text = { 0 };

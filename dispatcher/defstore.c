@@ -135,7 +135,7 @@ int definition_load(struct pg *pg, int64_t id, struct definition **ret, struct e
 	return 0;
 }
 
-int pipeline_find(struct pg *pg, const char *name_or_id, json_t **ret_body, struct err *err)
+int pipeline_find(struct pg *pg, const char *name_or_id, char **ret_text, struct err *err)
 {
 	scoped(PQclear_p) PGresult *r = NULL;
 
@@ -145,7 +145,6 @@ int pipeline_find(struct pg *pg, const char *name_or_id, json_t **ret_body, stru
 		return -1;
 	if (PQntuples(r) == 0)
 		return err_set(err, ERR_REJECT, "no pipeline with that name or id is stored");
-	*ret_body = json_loads(pg_text(r, 0, 0), 0, NULL);
-	must(*ret_body != NULL);
+	*ret_text = xstrdup(pg_text(r, 0, 0));
 	return 0;
 }

@@ -14,6 +14,6 @@ int definition_store(struct pg *pg, struct definition *d, struct err *err) must_
 int definition_load(struct pg *pg, int64_t id, struct definition **ret, struct err *err) must_use;
 
 /* The text in normal form of the pipeline with that name or id; ERR_REJECT when there is none. */
-int pipeline_find(struct pg *pg, const char *name_or_id, json_t **ret_body, struct err *err) must_use;
+int pipeline_find(struct pg *pg, const char *name_or_id, char **ret_text, struct err *err) must_use;
 
 #endif

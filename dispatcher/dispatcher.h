@@ -9,6 +9,7 @@
 #include "seal.h"
 
 struct breakers;
+struct definition_cache;
 struct origins;
 struct queues;
 struct purge;
@@ -30,6 +31,7 @@ struct dispatcher {
 	struct purge *purge;
 	struct breakers *breakers;
 	struct origins *origins;
+	struct definition_cache *definitions;   /* of submissions, by their bytes */
 };
 
 #endif

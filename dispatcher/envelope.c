@@ -2,6 +2,7 @@
 
 #include "clock.h"
 #include "load.h"
+#include "sharing.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -165,6 +166,14 @@ static void write_params(struct buf *to, const struct node *n, const struct outg
 	buf_json(to, merged);
 }
 
+static void write_shared(struct buf *to, const struct wjob *j, int node)
+{
+	scoped(free_p) char *shared = sharing_text(j->def, node, j->params);
+
+	if (shared)
+		buf_printf(to, ",\"shared\":%s", shared);
+}
+
 static void write_trace(struct buf *to, const char *job, int ordinal, int attempt)
 {
 	buf_puts(to, ",\"trace\":\"00-");
@@ -191,6 +200,7 @@ static void write_envelope(const struct sealer *sealer, const struct results *re
 	if (o->probe)
 		buf_puts(to, ",\"probe\":true");
 	write_params(to, n, o);
+	write_shared(to, j, node);
 	if (n->tool->takes == TOOL_TAKES_NOTHING && json_array_get(j->images, (size_t)item)) {
 		buf_puts(to, ",\"source\":");
 		buf_json(to, json_array_get(j->images, (size_t)item));
@@ -210,13 +220,20 @@ static void write_envelope(const struct sealer *sealer, const struct results *re
 	seal_add(sealer, to, 0);
 }
 
+static bool needs_inputs(const struct outgoing *o)
+{
+	int item;
+
+	return !o->job->inputs_known && (o->job->has_params || work_node(o->job, o->ordinal, &item)->tool->takes == TOOL_TAKES_NOTHING);
+}
+
 static int load_missing_inputs(struct pg *pg, struct outgoing *out, size_t n, struct err *err)
 {
 	scoped(free_p) struct wjob **jobs = xcalloc(n, sizeof *jobs);
 	size_t count = 0;
 
 	for (size_t k = 0; k < n; k++)
-		if (!out[k].job->inputs_known && (!count || jobs[count - 1] != out[k].job))
+		if (needs_inputs(&out[k]) && (!count || jobs[count - 1] != out[k].job))
 			jobs[count++] = out[k].job;
 	return load_inputs(pg, jobs, count, err);
 }
@@ -264,7 +281,7 @@ int envelope_inputs(struct pg *pg, const char *job, int ordinal, struct buf *to,
 	struct gather g = { .results = &results };
 	int rc;
 
-	if (load_jobs(pg, &w, false, err) < 0)
+	if (load_jobs(pg, &w, err) < 0)
 		return -1;
 	if (!j->def || ordinal < 0 || ordinal >= j->total)
 		return err_set(err, ERR_REJECT, "there is no step %d of job %s", ordinal, job);

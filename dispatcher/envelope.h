@@ -9,10 +9,13 @@
 #include "pg.h"
 #include "work.h"
 
+struct room;
+
 struct outgoing {               /* a task on its way to a queue */
 	struct wjob *job;
 	int ordinal, attempt, pass;
 	bool probe;             /* to the head of its queue, and the worker is told */
+	struct room *room;      /* it is handed over, see handover.h; or NULL */
 	const json_t *params;   /* replace the step's; or NULL */
 	const char *at;         /* its enqueued_at; NULL: now */
 	struct buf text;        /* the envelope */

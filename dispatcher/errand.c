@@ -48,7 +48,7 @@ static void enter(struct errand *e)
 	pthread_mutex_unlock(&lock);
 }
 
-/* On the ledger's thread. */
+/* On a thread of the ledger. */
 static void done(struct op *op)
 {
 	struct errand *e = op->arg, *orphan = NULL;
@@ -105,6 +105,11 @@ void errand_run(struct request *req, struct op **ops, size_t n, void (*then)(str
 	MHD_suspend_connection(req->conn);
 	enter(e);
 	ledger_submit(req->d->ledger, ops[0], n);
+}
+
+size_t errand_count(const struct errand *e)
+{
+	return e->n;
 }
 
 struct op *errand_op(const struct errand *e, size_t i)

@@ -20,6 +20,7 @@
 
 /* Takes the operations. `then` runs on a server thread when all of them are done. */
 void errand_run(struct request *req, struct op **ops, size_t n, void (*then)(struct request *req));
+size_t errand_count(const struct errand *e);
 struct op *errand_op(const struct errand *e, size_t i);
 
 /* Answers 503 for those over their time; with `all`, for all. */

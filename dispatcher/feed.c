@@ -19,7 +19,7 @@ static int push_rows(struct dispatcher *d, struct pg *pg, struct redis *redis, c
 
 	for (size_t k = 0; k < rows; k++)
 		work_add_job(&w, pg_text(r, (int)k, 0));
-	rc = load_jobs(pg, &w, false, err);
+	rc = load_jobs(pg, &w, err);
 	for (size_t k = 0; rc == 0 && k < rows; k++) {
 		struct wjob *j = work_job(&w, pg_text(r, (int)k, 0));
 
@@ -88,11 +88,12 @@ int feed_run(struct dispatcher *d, struct pg *pg, struct redis *redis, struct er
 	for (size_t k = 0; k < n; k++) {
 		scoped(freeReplyObject_p) redisReply *len = NULL;
 		bool has_backlog = is_among(backlogs, names[k]);
+		int64_t depth;
 
 		if (redis_command(redis, &len, err, "LLEN pixelfleet:queue:%s", names[k]) < 0)
 			return -1;
-		queues_measured(d->queues, names[k], len->integer, has_backlog);
-		for (long long room = (long long)d->conf.queue_window - len->integer; has_backlog && room > 0; room -= CHUNK)
+		depth = queues_measured(d->queues, names[k], len->integer, has_backlog);
+		for (long long room = (long long)d->conf.queue_window - depth; has_backlog && room > 0; room -= CHUNK)
 			if (feed_queue(d, pg, redis, names[k], room, err) < 0)
 				return -1;
 	}

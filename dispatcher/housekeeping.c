@@ -18,13 +18,18 @@
 
 #define TICK_MS  100
 #define RETRY_MS 1000           /* after a chore failed */
+#define REST     20             /* times as long as they took, those that look at all open jobs are left alone */
+#define CHORES_MAX 16
+#define HEAP_FREE ((size_t)8 << 20)     /* that a batch may leave behind */
 
 struct housekeeping {
 	struct dispatcher *d;
 	pthread_t thread;
 	struct pg pg;
 	struct redis redis;
-	int64_t last_scan;
+	int64_t due_ms[CHORES_MAX];
+	int64_t scan_due_ms;
+	bool is_comparing;
 };
 
 /* Hands a list of (job, ordinal) or (job, ordinal, attempt, pass) rows to the ledger as operations of one kind, and waits. */
@@ -50,7 +55,7 @@ static int call_for_rows(struct housekeeping *h, const PGresult *r, enum op_kind
 	ledger_call_all(h->d->ledger, ops, n);
 	for (size_t k = 0; k < n; k++) {
 		if (ops[k]->status == OP_FAILED) {
-			*err = ops[k]->err;
+			*err = *ops[k]->err;
 			rc = -1;
 		}
 		op_free(ops[k]);
@@ -63,7 +68,7 @@ static int retries(struct housekeeping *h, struct err *err)
 	scoped(PQclear_p) PGresult *r = NULL;
 
 	if (pg_query(&h->pg, &r, err, "SELECT r.job::text, r.ordinal, s.attempt, s.pass FROM retry r JOIN step s ON s.job = r.job "
-			"AND s.ordinal = r.ordinal WHERE r.backend IS NULL AND r.due_at <= clock_timestamp() ORDER BY r.due_at LIMIT 1000", PG_NONE) < 0)
+			"AND s.ordinal = r.ordinal WHERE r.backend IS NULL AND r.due_at <= now() ORDER BY r.due_at LIMIT 1000", PG_NONE) < 0)
 		return -1;
 	h->d->pg_seen_ms = clock_mono_ms();
 	return call_for_rows(h, r, OP_RETRY_DUE, NULL, err);
@@ -92,8 +97,8 @@ static int deadlines(struct housekeeping *h, struct err *err)
 {
 	scoped(PQclear_p) PGresult *r = NULL;
 
-	if (pg_query(&h->pg, &r, err, "SELECT id::text, 0 FROM job WHERE state = 'running' AND deadline_at <= clock_timestamp() "
-			"AND stop_reason IS NULL LIMIT 100", PG_NONE) < 0)
+	if (pg_query(&h->pg, &r, err, "SELECT id::text, 0 FROM job WHERE state = 'running' AND deadline_at <= now() "
+			"AND stop_reason IS NULL ORDER BY deadline_at LIMIT 100", PG_NONE) < 0)
 		return -1;
 	return call_for_rows(h, r, OP_DEADLINE, NULL, err);
 }
@@ -108,17 +113,31 @@ static int unfinished(struct housekeeping *h, struct err *err)
 	return call_for_rows(h, r, OP_MAKE, NULL, err);
 }
 
+static void run_due(struct housekeeping *h);
+
+static void pause_comparing(void *arg)
+{
+	run_due(arg);
+}
+
 static int compare(struct housekeeping *h, struct err *err)
 {
-	int64_t now = clock_mono_ms();
+	int64_t began = clock_mono_ms(), took;
 	enum rebuild_why why;
+	int rc;
 
+	if (h->is_comparing)
+		return 0;
 	if (rebuild_is_needed(&h->pg, &h->redis, &why, err) < 0)
 		return -1;
-	if (why == REBUILD_NO && !h->d->pushes_owed && now - h->last_scan < (int64_t)h->d->conf.scan_interval_s * 1000)
+	if (why == REBUILD_NO && !h->d->pushes_owed && began < h->scan_due_ms)
 		return 0;
-	h->last_scan = now;
-	return rebuild_run(h->d, &h->pg, &h->redis, why, err);
+	h->is_comparing = true;
+	rc = rebuild_run(h->d, &h->pg, &h->redis, why, pause_comparing, h, err);
+	h->is_comparing = false;
+	took = clock_mono_ms() - began;
+	h->scan_due_ms = began + took + max_of((int64_t)h->d->conf.scan_interval_s * 1000, REST * took);
+	return rc;
 }
 
 static int purging(struct housekeeping *h, struct err *err)
@@ -154,23 +173,56 @@ static int retention(struct housekeeping *h, struct err *err)
 	return retention_run(h->d, &h->pg, err);
 }
 
+static int memory(struct housekeeping *h, struct err *err)
+{
+	(void)h;
+	(void)err;
+	heap_trim(HEAP_FREE);
+	return 0;
+}
+
 static const struct chore {
 	const char *name;
 	unsigned every_ms;
+	bool rests;                     /* how long it takes grows with the number of open jobs */
 	int (*run)(struct housekeeping *h, struct err *err);
 } chores[] = {
-	{ "subscribers", 250,     subscribers },
-	{ "retries",     200,     retries },
-	{ "breakers",    250,     breakers },
-	{ "feed",        200,     feeding },
-	{ "letters",     250,     letters },
-	{ "compare",     1000,    compare },
-	{ "deadlines",   500,     deadlines },
-	{ "purge",       1000,    purging },
-	{ "strays",      5000,    strays },
-	{ "unfinished",  10000,   unfinished },
-	{ "retention",   3600000, retention },
+	{ "subscribers", 250,     false, subscribers },
+	{ "retries",     200,     false, retries },
+	{ "breakers",    250,     false, breakers },
+	{ "feed",        200,     false, feeding },
+	{ "letters",     250,     false, letters },
+	{ "compare",     1000,    false, compare },
+	{ "deadlines",   500,     false, deadlines },
+	{ "purge",       1000,    false, purging },
+	{ "strays",      5000,    false, strays },
+	{ "memory",      2000,    false, memory },
+	{ "unfinished",  10000,   true,  unfinished },
+	{ "retention",   3600000, false, retention },
 };
+_Static_assert(countof(chores) <= CHORES_MAX, "each has its time");
+
+static void run_chore(struct housekeeping *h, size_t k)
+{
+	int64_t began = clock_mono_ms();
+	struct err err;
+
+	h->due_ms[k] = began + chores[k].every_ms;
+	if (chores[k].run(h, &err) < 0) {
+		log_warn("housekeeping.failed", "chore=%s error=%s", chores[k].name, log_quote(err.msg));
+		h->due_ms[k] = clock_mono_ms() + RETRY_MS;
+	} else if (chores[k].rests) {
+		h->due_ms[k] = max_of(h->due_ms[k], clock_mono_ms() + REST * (clock_mono_ms() - began));
+	}
+}
+
+static void run_due(struct housekeeping *h)
+{
+	for (size_t k = 0; k < countof(chores) && !h->d->stopping; k++)
+		if (clock_mono_ms() >= h->due_ms[k])
+			run_chore(h, k);
+	h->d->chores_ms = clock_mono_ms();
+}
 
 /* Who starts next shall not have to find out at the cost of the steps that wait. */
 static void tell_breakers(struct housekeeping *h)
@@ -184,21 +236,9 @@ static void tell_breakers(struct housekeeping *h)
 static void *run(void *arg)
 {
 	struct housekeeping *h = arg;
-	int64_t due[countof(chores)] = { 0 };
 
 	while (!h->d->stopping) {
-		for (size_t k = 0; k < countof(chores) && !h->d->stopping; k++) {
-			struct err err;
-
-			if (clock_mono_ms() < due[k])
-				continue;
-			due[k] = clock_mono_ms() + chores[k].every_ms;
-			if (chores[k].run(h, &err) == 0)
-				continue;
-			log_warn("housekeeping.failed", "chore=%s error=%s", chores[k].name, log_quote(err.msg));
-			due[k] = clock_mono_ms() + RETRY_MS;
-		}
-		h->d->chores_ms = clock_mono_ms();
+		run_due(h);
 		clock_sleep_ms(TICK_MS);
 	}
 	tell_breakers(h);
@@ -211,7 +251,7 @@ struct housekeeping *housekeeping_start(struct dispatcher *d)
 
 	h->d = d;
 	d->chores_ms = clock_mono_ms();
-	h->last_scan = clock_mono_ms();
+	h->scan_due_ms = clock_mono_ms() + (int64_t)d->conf.scan_interval_s * 1000;
 	pg_init(&h->pg, d->conf.database_url, NULL);
 	redis_init(&h->redis, d->conf.redis_url);
 	must(pthread_create(&h->thread, NULL, run, h) == 0);

@@ -1,9 +1,10 @@
 /*
  * ledger.h - the only code that changes the state of a job or a step.
  *
- * Callers hand in operations; one thread takes what has gathered, applies it in one
- * PostgreSQL transaction (group commit), pushes what follows from it to Redis, and only then
- * completes the operations. So "done" means: committed and pushed.
+ * Callers hand in operations; a thread takes what has gathered, applies it in one PostgreSQL
+ * transaction (group commit), and hands it to another (publisher.h), which pushes what follows
+ * from it to Redis, and only then completes the operations. So "done" means: committed and pushed.
+ * New jobs have such a pair of threads, and what happens to jobs that are there has another.
  *
  *	struct op *op = op_new(OP_CANCEL);
  *	op->job = xstrdup(id);
@@ -64,6 +65,7 @@ struct report {
 };
 
 struct origin;
+struct room;
 
 struct op {
 	enum op_kind kind;
@@ -71,6 +73,7 @@ struct op {
 	int ordinal, attempt;
 	struct submission *submission;  /* OP_ACCEPT */
 	struct report report;           /* OP_REPORT */
+	struct room *room;              /* OP_REPORT: what its worker has room for, see handover.h; or NULL */
 	char *text;             /* OP_ACCEPT, OP_REFUSE: as it was taken, or NULL; OP_DEATH: the worker; OP_SET_PARAMS: the JSON */
 	size_t text_len;
 	const struct origin *origin;    /* OP_ACCEPT, OP_REFUSE: the list whose message this was; NULL: of pixelfleet:jobs, or of HTTP */
@@ -81,11 +84,14 @@ struct op {
 	bool was_charged;       /* OP_DEATH: by an earlier batch; see death.h */
 
 	enum op_status status;
-	struct err err;
+	struct err *err;        /* with OP_FAILED, from the ledger */
 	char result_job[37];    /* OP_ACCEPT: the job's id (another's, for a duplicate) */
 	char result_state[16];  /* OP_CANCEL, OP_ACCEPT: the job's state */
 
-	void (*done)(struct op *op);    /* called from the ledger's thread; must not block */
+	/* Shared by operations of one source, or NULL: set when one of them could not be done for now. Those behind it are not
+	 * tried then, so that none overtakes it; the source resets it, and hands them in again. */
+	_Atomic bool *halt;
+	void (*done)(struct op *op);    /* called from a thread of the ledger; must not block */
 	void *arg;
 	struct op *next;
 };
@@ -94,6 +100,8 @@ struct ledger;
 
 struct op *op_new(enum op_kind kind);
 void op_free(struct op *op);
+/* OP_FAILED, with a copy of err. */
+void op_fail(struct op *op, const struct err *err);
 const char *op_status_name(enum op_status s);
 
 struct dispatcher;

@@ -224,6 +224,7 @@ static int run(struct conf *conf)
 	d->conf = *conf;
 	make_id(d->id, sizeof d->id);
 	sealer_init(&d->sealer, conf->internal_token, conf->internal_token_previous);
+	d->definitions = definition_cache_new();
 	d->origins = origins_new(&d->conf, &err);
 	if (!d->origins)
 		rc = 2;
@@ -234,6 +235,7 @@ static int run(struct conf *conf)
 	if (rc)
 		log_error("dispatcher.failed", "error=%s", log_quote(err.msg));
 	origins_free(d->origins);
+	definition_cache_free(d->definitions);
 	free(d);
 	return rc;
 }

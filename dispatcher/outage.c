@@ -11,7 +11,7 @@
 #define CHUNK   "1000"
 #define NEWS_MS 500             /* other dispatchers tell of a probe within this */
 #define OLDEST "SELECT r.job::text, r.ordinal, s.attempt, s.pass FROM retry r JOIN step s ON s.job = r.job AND s.ordinal = r.ordinal " \
-	"WHERE r.backend = $1 AND r.due_at <= clock_timestamp() ORDER BY r.due_at LIMIT "
+	"WHERE r.backend = $1 AND r.due_at <= now() ORDER BY r.due_at LIMIT "
 
 /* A look into the index for each name. */
 static int find_backends(struct pg *pg, PGresult **ret, struct err *err)

@@ -7,12 +7,14 @@
 #include <string.h>
 
 #define QUEUES_MAX 256          /* more names than this are pushed to, but not measured */
+#define FLIGHT     3            /* measurements: a task that was reserved before them has been pushed, or never will be */
 #define RUN_MAX    500          /* tasks pushed by one command ... */
 #define RUN_BYTES  (1u << 20)   /* ... and about so many bytes: Redis does nothing else meanwhile */
 
 struct queue {
 	char name[40];
 	int64_t depth;
+	int64_t reserved[FLIGHT];       /* since the last measurement; between it and the one before it; ... */
 	bool has_backlog;
 };
 
@@ -61,24 +63,30 @@ bool queues_reserve(struct queues *q, const char *name, bool high)
 	k = find(q, name);
 	room = high || !k || (!k->has_backlog && k->depth < (int64_t)q->window);
 	if (room && k)
-		k->depth++;
+		k->depth++, k->reserved[0]++;
 	else if (k)
 		k->has_backlog = true;
 	must(pthread_mutex_unlock(&q->lock) == 0);
 	return room;
 }
 
-void queues_measured(struct queues *q, const char *name, int64_t depth, bool has_backlog)
+/* Some of what was reserved lately is in Redis by now and is counted twice for a moment: the window is kept rather than filled. */
+int64_t queues_measured(struct queues *q, const char *name, int64_t depth, bool has_backlog)
 {
 	struct queue *k;
 
 	must(pthread_mutex_lock(&q->lock) == 0);
 	k = find(q, name);
 	if (k) {
+		for (size_t i = 0; i < FLIGHT; i++)
+			depth += k->reserved[i];
+		memmove(k->reserved + 1, k->reserved, sizeof k->reserved - sizeof *k->reserved);
+		k->reserved[0] = 0;
 		k->depth = depth;
 		k->has_backlog = has_backlog;
 	}
 	must(pthread_mutex_unlock(&q->lock) == 0);
+	return depth;
 }
 
 void queues_know(struct queues *q, const char *name)

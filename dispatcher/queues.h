@@ -17,8 +17,8 @@ void queues_free(struct queues *q);
 
 /* Claims room for one task. false: it must go to the backlog (high priority always fits). */
 bool queues_reserve(struct queues *q, const char *queue, bool high);
-/* From housekeeping: what Redis and PostgreSQL say. */
-void queues_measured(struct queues *q, const char *queue, int64_t depth, bool has_backlog);
+/* From housekeeping: what Redis and PostgreSQL say. Returns how many there are with those that are on their way to Redis. */
+int64_t queues_measured(struct queues *q, const char *queue, int64_t depth, bool has_backlog);
 /* From now on it is measured. */
 void queues_know(struct queues *q, const char *queue);
 /* Copies up to `max` known names; returns how many. */

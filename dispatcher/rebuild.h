@@ -21,8 +21,13 @@ enum rebuild_why {
 
 int rebuild_is_needed(struct pg *pg, struct redis *redis, enum rebuild_why *ret, struct err *err) must_use;
 
-/* LOST waits for workers to park what they hold, looks at every queued step, and makes the dead-letter lists anew. The
- * others only look at steps that have been queued for a while. */
-int rebuild_run(struct dispatcher *d, struct pg *pg, struct redis *redis, enum rebuild_why why, struct err *err) must_use;
+/* Called now and then on the way: what else there is to do in time. It may use the same connections. */
+typedef void (*rebuild_pause)(void *arg);
+
+/* LOST waits for workers to park what they hold, looks at every step that was queued before, and makes the dead-letter
+ * lists anew; so does a push that is owed. The others only look at steps that have been queued for a while. What it takes
+ * in memory is bounded, however many steps are queued. */
+int rebuild_run(struct dispatcher *d, struct pg *pg, struct redis *redis, enum rebuild_why why, rebuild_pause pause, void *arg,
+	struct err *err) must_use;
 
 #endif

@@ -121,8 +121,7 @@ void work_fail(struct work *w, struct wjob *j, struct inst *i, enum err_kind kin
 
 	i->dead = true;
 	i->kind = kind;
-	free(i->message);
-	i->message = xstrdup(message);
+	i->message = arena_strdup(&w->arena, message);
 	i->dirty = true;
 	if (i->state == STEP_FAILED)            /* a requeue that failed again */
 		return;
@@ -256,7 +255,7 @@ void work_make(struct work *w, struct wjob *j, int upto)
 	must(w->nevents == 0);
 	j->makes = true;
 	for (int o = from; o < upto; o++) {
-		struct inst *i = work_add_inst(j, o);
+		struct inst *i = work_add_inst(w, j, o);
 
 		i->is_new = true;
 		i->attempt = 1;

@@ -1,8 +1,8 @@
 #include "watch.h"
 
+#include "adopt.h"
 #include "clock.h"
 #include "fault.h"
-#include "intake.h"
 #include "log.h"
 #include "metrics.h"
 #include "pg.h"
@@ -131,7 +131,7 @@ static int charge(struct watch *w, const struct peer *p, const json_t *beat_body
 	ledger_call(w->d->ledger, op);
 	*ret_poison = op->status == OP_POISON;
 	if (op->status == OP_FAILED) {
-		*err = op->err;
+		*err = *op->err;
 		rc = -1;
 	}
 	op_free(op);
@@ -192,7 +192,7 @@ static int reap(struct watch *w, const struct peer *p, bool charges, struct err 
 
 static int bury_dispatcher(struct watch *w, const struct peer *p, struct err *err)
 {
-	if (intake_adopt(w->d, &w->pg, &w->redis, p->name, err) < 0)
+	if (adopt_all(w->d, &w->pg, &w->redis, p->name, err) < 0)
 		return -1;
 	log_warn("dispatcher.dead", "dispatcher=%s", p->name);
 	return redis_command(&w->redis, NULL, err, "SREM pixelfleet:dispatchers %s", p->name);

@@ -1,5 +1,8 @@
 #include "work.h"
 
+#include "uuid.h"
+
+#include <endian.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -32,28 +35,18 @@ enum skip_reason skip_reason_parse(const char *name) { return name ? parse(reaso
 
 /* ---- the set ---- */
 
-static void inst_free(struct inst *i)
-{
-	if (!i)
-		return;
-	free(i->message);
-	free(i);
-}
-
 void work_done(struct work *w)
 {
 	for (size_t k = 0; k < w->njobs; k++) {
 		struct wjob *j = w->jobs[k];
 
-		for (size_t s = 0; s < j->nslots; s++)
-			inst_free(j->slots[s]);
-		free(j->slots);
 		definition_unref(j->def);
 		json_decref(j->images);
 		json_decref(j->params);
-		free(j);
 	}
+	arena_done(&w->arena);
 	free(w->jobs);
+	free(w->keys);
 	free(w->wants);
 	free(w->events);
 	free(w->revive);
@@ -62,14 +55,32 @@ void work_done(struct work *w)
 }
 
 /* Jobs are kept sorted by id: found by bisection, and locked in this order. */
-static size_t job_place(const struct work *w, const char *id)
+struct work_key {
+	uint64_t high, low;
+};
+
+static struct work_key key_of(const uint8_t raw[16])
+{
+	struct work_key k;
+
+	memcpy(&k, raw, sizeof k);
+	return (struct work_key){ be64toh(k.high), be64toh(k.low) };
+}
+
+static bool is_before(const struct work_key *a, const struct work_key *b)
+{
+	return a->high < b->high || (a->high == b->high && a->low < b->low);
+}
+
+/* The place of the key, or where it would be. */
+static size_t place_of(const struct work *w, const struct work_key *key)
 {
 	size_t lo = 0, hi = w->njobs;
 
 	while (lo < hi) {
 		size_t mid = (lo + hi) / 2;
 
-		if (strcmp(w->jobs[mid]->id, id) < 0)
+		if (is_before(&w->keys[mid], key))
 			lo = mid + 1;
 		else
 			hi = mid;
@@ -77,26 +88,49 @@ static size_t job_place(const struct work *w, const char *id)
 	return lo;
 }
 
+static bool is_there(const struct work *w, size_t at, const struct work_key *key)
+{
+	return at < w->njobs && w->keys[at].high == key->high && w->keys[at].low == key->low;
+}
+
+struct wjob *work_job_raw(struct work *w, const uint8_t raw[16])
+{
+	struct work_key key = key_of(raw);
+	size_t at = place_of(w, &key);
+
+	return is_there(w, at, &key) ? w->jobs[at] : NULL;
+}
+
 struct wjob *work_job(struct work *w, const char *id)
 {
-	size_t at = job_place(w, id);
+	uint8_t raw[16];
 
-	return at < w->njobs && strcmp(w->jobs[at]->id, id) == 0 ? w->jobs[at] : NULL;
+	uuid_raw(id, raw);
+	return work_job_raw(w, raw);
 }
 
 struct wjob *work_add_job(struct work *w, const char *id)
 {
-	size_t at = job_place(w, id);
+	uint8_t raw[16];
+	struct work_key key;
 	struct wjob *j;
+	size_t at;
 
-	if (at < w->njobs && strcmp(w->jobs[at]->id, id) == 0)
+	uuid_raw(id, raw);
+	key = key_of(raw);
+	at = place_of(w, &key);
+	if (is_there(w, at, &key))
 		return w->jobs[at];
-	j = xcalloc(1, sizeof *j);
+	j = arena_zeroed(&w->arena, sizeof *j);
 	memcpy(j->id, id, sizeof j->id - 1);
+	memcpy(j->raw, raw, sizeof raw);
 	j->stopped_by = -1;
 	w->jobs = grow(w->jobs, w->njobs + 1, &w->jobs_cap, sizeof *w->jobs);
+	w->keys = grow(w->keys, w->njobs + 1, &w->keys_cap, sizeof *w->keys);
 	memmove(w->jobs + at + 1, w->jobs + at, (w->njobs - at) * sizeof *w->jobs);
+	memmove(w->keys + at + 1, w->keys + at, (w->njobs - at) * sizeof *w->keys);
 	w->jobs[at] = j;
+	w->keys[at] = key;
 	w->njobs++;
 	return j;
 }
@@ -115,28 +149,27 @@ struct inst *work_inst(const struct wjob *j, int ordinal)
 	return j->nslots ? j->slots[slot_of(j, ordinal)] : NULL;
 }
 
-static void rehash(struct wjob *j)
+static void rehash(struct work *w, struct wjob *j)
 {
 	struct inst **old = j->slots;
 	size_t n = j->nslots;
 
-	j->nslots = n ? n * 2 : 8;
-	j->slots = xcalloc(j->nslots, sizeof *j->slots);
+	j->nslots = n ? n * 2 : 4;
+	j->slots = arena_zeroed(&w->arena, j->nslots * sizeof *j->slots);
 	for (size_t s = 0; s < n; s++)
 		if (old[s])
 			j->slots[slot_of(j, old[s]->ordinal)] = old[s];
-	free(old);
 }
 
-struct inst *work_add_inst(struct wjob *j, int ordinal)
+struct inst *work_add_inst(struct work *w, struct wjob *j, int ordinal)
 {
 	struct inst **slot;
 
 	if ((j->ninsts + 1) * 4 > j->nslots * 3)
-		rehash(j);
+		rehash(w, j);
 	slot = &j->slots[slot_of(j, ordinal)];
 	if (!*slot) {
-		*slot = xcalloc(1, sizeof **slot);
+		*slot = arena_zeroed(&w->arena, sizeof **slot);
 		(*slot)->ordinal = ordinal;
 		(*slot)->skipped_by = -1;
 		j->ninsts++;
@@ -221,7 +254,17 @@ static int by_ordinal(const void *a, const void *b)
 	return x->inst->ordinal - y->inst->ordinal;
 }
 
-struct push *work_pushes(const struct work *w, size_t *ret_n)
+static bool is_pushed(const struct inst *i)
+{
+	return i->push;
+}
+
+static bool is_changed(const struct inst *i)
+{
+	return i->dirty || i->is_new;
+}
+
+static struct push *pick(const struct work *w, bool (*is_meant)(const struct inst *i), size_t *ret_n)
 {
 	struct push *list = NULL;
 	size_t n = 0, cap = 0;
@@ -231,7 +274,7 @@ struct push *work_pushes(const struct work *w, size_t *ret_n)
 		size_t first = n;
 
 		for (size_t s = 0; s < j->nslots; s++)
-			if (j->slots[s] && j->slots[s]->push) {
+			if (j->slots[s] && is_meant(j->slots[s])) {
 				list = grow(list, n + 1, &cap, sizeof *list);
 				list[n++] = (struct push){ j, j->slots[s] };
 			}
@@ -240,4 +283,14 @@ struct push *work_pushes(const struct work *w, size_t *ret_n)
 	}
 	*ret_n = n;
 	return list;
+}
+
+struct push *work_pushes(const struct work *w, size_t *ret_n)
+{
+	return pick(w, is_pushed, ret_n);
+}
+
+struct push *work_changes(const struct work *w, size_t *ret_n)
+{
+	return pick(w, is_changed, ret_n);
 }

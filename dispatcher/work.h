@@ -12,6 +12,7 @@
 #ifndef WORK_H
 #define WORK_H
 
+#include "arena.h"
 #include "definition.h"
 #include "err.h"
 
@@ -37,27 +38,47 @@ enum step_state step_state_parse(const char *name);
 enum job_state job_state_parse(const char *name);
 enum skip_reason skip_reason_parse(const char *name);          /* NULL is none */
 
+/* What of a row the database had when it was loaded: tells which columns have changed. */
+struct step_row {
+	int attempt, deaths, waiting_on, missing, skipped_by;
+	enum step_state state : 8;
+	enum skip_reason reason : 8;
+};
+
+struct job_row {
+	enum job_state state;
+	enum skip_reason stop_reason;
+	int stopped_by, made, succeeded, failed, skipped, cancelled;
+};
+
+struct room;
+
+/* A cancel has all of a job in memory, up to 200,000 of these: the order of the members leaves no gaps. */
 struct inst {
 	int ordinal;
-	enum step_state state;
-	enum skip_reason reason;
 	int attempt, pass, deaths, waiting_on, missing, skipped_by;
-	double ms;
-	const char *artifacts, *data;   /* results of this batch, borrowed from the report; NULL otherwise */
-	const json_t *artifact_list;    /* the artifacts parsed */
+	struct step_row was;            /* undefined with is_new */
+	enum step_state state : 8;
+	enum skip_reason reason : 8;
+	enum err_kind kind : 8;         /* of the dead letter */
 	bool dirty, is_new;
 	bool push;                      /* push its task after the commit */
-	bool set_retry, drop_retry;     /* a row of retry, due in retry_s */
-	double retry_s;
-	const char *backend, *why;      /* that retry waits for a backend, and is not charged; borrowed from the report */
 	bool probe;                     /* with push: it goes first, and runs although the circuit is open */
+	bool set_retry, drop_retry;     /* a row of retry, due in retry_s */
 	bool dead, revived, relist;     /* write a dead letter; take it away; push it to its list again */
-	enum err_kind kind;             /* of the dead letter */
+	double ms, retry_s;
+	const char *artifacts, *data;   /* results of this batch, borrowed from the report; NULL otherwise */
+	const json_t *artifact_list;    /* the artifacts parsed */
+	const char *backend, *why;      /* that retry waits for a backend, and is not charged; borrowed from the report */
+	struct room *room;              /* of who reported its success in this batch, or NULL; borrowed from the operation */
+	struct room *hand;              /* with push: it goes to that worker, see handover.h; NULL: to its queue */
 	char *message;
 };
 
 struct wjob {
 	char id[37];
+	uint8_t raw[16];                /* the id as bytes; jobs of a set stand in this order */
+	struct job_row was;             /* undefined with is_new */
 	struct definition *def;
 	int64_t definition;
 	enum job_state state;
@@ -69,6 +90,8 @@ struct wjob {
 	int stopped_by, items, total, made, succeeded, failed, skipped, cancelled;
 	json_t *images, *params;        /* when known; else NULL and known is false */
 	bool inputs_known;
+	bool has_params;                /* of its submission, for some steps */
+	bool is_loaded;                 /* its row is; a definition alone may be known without (job_facts.h) */
 	struct inst **slots;            /* hash by ordinal, open addressing */
 	size_t nslots, ninsts;
 };
@@ -85,8 +108,10 @@ struct event {                          /* a need of the dependents of `ordinal`
 };
 
 struct work {
+	struct arena arena;             /* of jobs, instances and what belongs to them */
 	struct wjob **jobs;
-	size_t njobs, jobs_cap;
+	struct work_key *keys;          /* of jobs[k]: what the search looks at */
+	size_t njobs, jobs_cap, keys_cap;
 	struct want *wants;
 	size_t nwants, wants_cap;
 	struct event *events;
@@ -98,9 +123,10 @@ struct work {
 
 void work_done(struct work *w);
 struct wjob *work_job(struct work *w, const char *id);         /* NULL: not in this batch */
+struct wjob *work_job_raw(struct work *w, const uint8_t raw[16]);
 struct wjob *work_add_job(struct work *w, const char *id);
 struct inst *work_inst(const struct wjob *j, int ordinal);     /* NULL: not loaded */
-struct inst *work_add_inst(struct wjob *j, int ordinal);       /* zeroed, or the one that is there */
+struct inst *work_add_inst(struct work *w, struct wjob *j, int ordinal);       /* zeroed, or the one that is there */
 void work_want(struct work *w, struct wjob *j, int ordinal);   /* unless loaded */
 /* The ordinals an event of this instance would touch. */
 void work_want_dependents(struct work *w, struct wjob *j, int ordinal);
@@ -131,6 +157,8 @@ struct push {
 	struct inst *inst;
 };
 struct push *work_pushes(const struct work *w, size_t *ret_n);
+/* Those that are new or dirty, in the same order. The caller frees the list. */
+struct push *work_changes(const struct work *w, size_t *ret_n);
 
 const struct node *work_node(const struct wjob *j, int ordinal, int *ret_item);
 /* Instances by arithmetic: those needed, those needing, those whose outputs are read. */

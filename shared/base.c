@@ -63,6 +63,12 @@ void heap_setup(int arenas)
 	mallopt(M_TRIM_THRESHOLD, 8 << 20);
 }
 
+void heap_trim(size_t least)
+{
+	if (mallinfo2().fordblks > least)
+		malloc_trim(0);
+}
+
 void free_p(void *pp)
 {
 	free(*(void **)pp);

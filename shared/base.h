@@ -49,6 +49,9 @@ char *xasprintf(const char *fmt, ...) __attribute__((malloc, returns_nonnull)) p
  * huge documents do not stay on as the size of the process. glibc would learn to keep them. arenas: 0 is
  * glibc's choice, one for each thread; what large batches leave behind in each grows for hours. */
 void heap_setup(int arenas);
+/* Gives back to the system what is free inside the heap, when that is more than `least` bytes: after a large batch the
+ * blocks that are still in use keep the rest from being given back by itself. To be called now and then. */
+void heap_trim(size_t least);
 
 void free_p(void *pp);          /* for: scoped(free_p) char *s = NULL; */
 void close_p(int *fd);          /* for: scoped(close_p) int fd = -1; */

@@ -34,6 +34,14 @@ void buf_add(struct buf *b, const void *bytes, size_t n)
 	b->text[b->len] = '\0';
 }
 
+char *buf_room(struct buf *b, size_t n)
+{
+	reserve(b, n);
+	b->len += n;
+	b->text[b->len] = '\0';
+	return b->text + b->len - n;
+}
+
 void buf_puts(struct buf *b, const char *s)
 {
 	buf_add(b, s, strlen(s));

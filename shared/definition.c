@@ -6,6 +6,7 @@
 #include "definition.h"
 
 #include "normal_form.h"
+#include "sharing.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -24,6 +25,7 @@ static void node_done(struct node *n)
 	free(n->needs);
 	free(n->reads);
 	free(n->dependents);
+	free(n->shared);
 }
 
 struct definition *definition_ref(struct definition *d)
@@ -81,6 +83,15 @@ bool definition_needs_images(const struct definition *d)
 		if (strcmp(d->nodes[i].tool->name, "fetch") == 0)
 			return true;
 	return false;
+}
+
+bool definition_lacks_params(const struct definition *d, const json_t *params)
+{
+	scoped(json_decref_p) json_t *missing = d->is_complete ? NULL : json_array();
+
+	for (int i = 0; i < d->nnodes && missing; i++)
+		tool_check_required(d->nodes[i].tool, d->nodes[i].params, json_object_get(params, d->nodes[i].id), "", missing);
+	return json_array_size(missing) > 0;
 }
 
 /* ---- each step by itself ---- */
@@ -462,6 +473,8 @@ struct definition *definition_parse(const json_t *body, const char *pointer, con
 		return NULL;
 	}
 	link_nodes(d);
+	sharing_link(d);
 	write_text(d, def_goes_on);
+	d->is_complete = !definition_lacks_params(d, NULL);
 	return steal(&d);
 }

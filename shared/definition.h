@@ -35,6 +35,7 @@ struct node {
 	int *reads, nreads;     /* whose outputs it gets: its needs, and where its picture comes from */
 	int *dependents, ndependents;
 	int index;              /* among the nodes of its scope */
+	char *shared;           /* whom it shares a decode with: see sharing.h; or NULL */
 };
 
 struct definition {
@@ -44,6 +45,7 @@ struct definition {
 	struct node *nodes;
 	int nnodes, neach, nall;
 	int *each, *all;        /* node indexes by their `index` */
+	bool is_complete;       /* each required parameter is in it */
 	_Atomic int refs;
 };
 
@@ -66,5 +68,7 @@ int definition_ordinal(const struct definition *d, int items, int node, int item
 int definition_node(const struct definition *d, int items, int ordinal, int *ret_item);
 int definition_find(const struct definition *d, const char *id);       /* -1: no such step */
 bool definition_needs_images(const struct definition *d);
+/* Some step's required parameter is neither in the definition nor in params, {step: {...}} or NULL. */
+bool definition_lacks_params(const struct definition *d, const json_t *params);
 
 #endif

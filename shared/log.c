@@ -22,6 +22,11 @@ void log_setup(enum log_level least, bool json)
 	as_json = json;
 }
 
+bool log_is_on(enum log_level level)
+{
+	return level >= least_level;
+}
+
 void log_scope_begin(struct log_scope *s, const char *key, const char *fmt, ...)
 {
 	va_list ap;

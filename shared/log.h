@@ -34,6 +34,9 @@ size_t log_scope_text(char *buf, size_t size);
 /* Once, before any thread: least level printed, and JSON or words. */
 void log_setup(enum log_level least, bool json);
 
+/* Lines of this level are printed: for who would have to gather what they say. */
+bool log_is_on(enum log_level level);
+
 void log_event(enum log_level level, const char *ev, const char *fmt, ...) printf_like(3, 4);
 #define log_debug(ev, ...) log_event(LOG_DEBUG_, ev, __VA_ARGS__)
 #define log_info(ev, ...)  log_event(LOG_INFO_, ev, __VA_ARGS__)

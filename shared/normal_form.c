@@ -76,22 +76,28 @@ void problem_add(json_t *problems, const json_t *found, const char *fmt, ...)
 	must(json_array_append_new(problems, p) == 0);
 }
 
+static void name_all(const char *const *known, struct buf *to)
+{
+	for (size_t i = 0; known[i]; i++)
+		buf_printf(to, "%s%s", i ? ", " : "", known[i]);
+}
+
 void problem_unknown_members(json_t *problems, const json_t *object, const char *const *known, const char *at)
 {
 	scoped(buf_free) struct buf names = { 0 };
 	const char *name;
 	json_t *value;
 
-	for (size_t i = 0; known[i]; i++)
-		buf_printf(&names, "%s%s", i ? ", " : "", known[i]);
 	json_object_foreach((json_t *)object, name, value) {
 		bool ok = false;
 		scoped(json_decref_p) json_t *found = NULL;
 
-		for (size_t i = 0; known[i]; i++)
-			ok = ok || strcmp(known[i], name) == 0;
+		for (size_t i = 0; known[i] && !ok; i++)
+			ok = strcmp(known[i], name) == 0;
 		if (ok)
 			continue;
+		if (!names.len)
+			name_all(known, &names);
 		found = json_string(name);
 		problem_add(problems, found, "known members: %s|%s/%.*s", names.text, at, (int)utf8_whole(name, strnlen(name, 80)), name);
 	}

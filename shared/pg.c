@@ -1,6 +1,7 @@
 #include "pg.h"
 
 #include "clock.h"
+#include "uuid.h"
 
 #include <errno.h>
 #include <math.h>
@@ -199,7 +200,7 @@ int pg_query(struct pg *pg, PGresult **ret, struct err *err, const char *sql, in
 	char name[16];
 	bool is_new;
 
-	if (pg_connect(pg, err) < 0)
+	if (pg_settle(pg, err) < 0 || pg_connect(pg, err) < 0)
 		return -1;
 	name_of(pg, sql, name, &is_new);
 	if (is_new) {
@@ -219,7 +220,7 @@ bool pg_is_full(const struct pg *pg)
 	return pg->nsent == countof(pg->sent_prepare);
 }
 
-int pg_send(struct pg *pg, struct err *err, const char *sql, int n, const char *const *values)
+int pg_send_params(struct pg *pg, struct err *err, const char *sql, const struct pg_params *p)
 {
 	char name[16];
 	bool is_new;
@@ -235,10 +236,15 @@ int pg_send(struct pg *pg, struct err *err, const char *sql, int n, const char *
 			return fail(pg, err, NULL);
 		pg->prepared[pg->nprepared++] = sql;
 	}
-	if (!PQsendQueryPrepared(pg->conn, name, n, values, NULL, NULL, 0))
+	if (!PQsendQueryPrepared(pg->conn, name, p->n, p->values, p->lengths, p->formats, p->is_binary))
 		return fail(pg, err, NULL);
 	pg->sent_prepare[pg->nsent++] = is_new;
 	return 0;
+}
+
+int pg_send(struct pg *pg, struct err *err, const char *sql, int n, const char *const *values)
+{
+	return pg_send_params(pg, err, sql, &(struct pg_params){ .n = n, .values = values });
 }
 
 /* Reads one statement's result and the NULL that ends it. */
@@ -327,6 +333,11 @@ int pg_wait(struct pg *pg, PGresult **results, struct err *err)
 	return 0;
 }
 
+int pg_settle(struct pg *pg, struct err *err)
+{
+	return pg->nsent ? pg_wait(pg, NULL, err) : 0;
+}
+
 void pg_rollback(struct pg *pg)
 {
 	struct err ignored;
@@ -340,9 +351,40 @@ const char *pg_text(const PGresult *r, int row, int col)
 	return PQgetisnull(r, row, col) ? NULL : PQgetvalue(r, row, col);
 }
 
+static int64_t big_endian(const uint8_t *at, int n)
+{
+	uint64_t v = n && at[0] & 0x80 ? UINT64_MAX : 0;
+
+	must(n <= 8);
+	for (int i = 0; i < n; i++)
+		v = v << 8 | at[i];
+	return (int64_t)v;
+}
+
 int64_t pg_int(const PGresult *r, int row, int col)
 {
-	return strtoll(PQgetvalue(r, row, col), NULL, 10);
+	const char *v = PQgetvalue(r, row, col);
+
+	return PQfformat(r, col) ? big_endian((const uint8_t *)v, PQgetlength(r, row, col)) : strtoll(v, NULL, 10);
+}
+
+bool pg_bool(const PGresult *r, int row, int col)
+{
+	const char *v = PQgetvalue(r, row, col);
+
+	return *v == 't' || *v == 1;
+}
+
+void pg_uuid(const PGresult *r, int row, int col, uint8_t raw[16])
+{
+	const char *v = PQgetvalue(r, row, col);
+
+	if (!PQfformat(r, col)) {
+		uuid_raw(v, raw);
+		return;
+	}
+	must(PQgetlength(r, row, col) == 16);
+	memcpy(raw, v, 16);
 }
 
 void pg_array_begin(struct buf *b)

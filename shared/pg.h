@@ -57,16 +57,29 @@ int pg_query(struct pg *pg, PGresult **ret, struct err *err, const char *sql, in
 int pg_script(struct pg *pg, const char *sql, struct err *err) must_use;
 
 int pg_send(struct pg *pg, struct err *err, const char *sql, int n, const char *const *values) must_use;
+/* Values in either format, as libpq takes them; is_binary: so are the result's columns. See pg_column.h. */
+struct pg_params {
+	int n;
+	const char *const *values;
+	const int *lengths, *formats;   /* may be NULL when all values are text */
+	bool is_binary;
+};
+int pg_send_params(struct pg *pg, struct err *err, const char *sql, const struct pg_params *p) must_use;
 bool pg_is_full(const struct pg *pg);           /* so much was sent that pg_wait() has to come first */
 /* Fills results[0..nsent), each to be PQcleared; on -1 all of them are NULL. results may be NULL. */
 int pg_wait(struct pg *pg, PGresult **results, struct err *err) must_use;
 
+/* Waits, when anything was sent. pg_query() does it by itself. */
+int pg_settle(struct pg *pg, struct err *err) must_use;
+
 /* ROLLBACK, if there is a connection and a transaction. */
 void pg_rollback(struct pg *pg);
 
-/* Fields of a result; NULL columns are NULL and 0. */
+/* Fields of a result; NULL columns are NULL and 0. Of a binary result: text and enums by pg_text(), the others by theirs. */
 const char *pg_text(const PGresult *r, int row, int col);
 int64_t pg_int(const PGresult *r, int row, int col);
+bool pg_bool(const PGresult *r, int row, int col);
+void pg_uuid(const PGresult *r, int row, int col, uint8_t raw[16]);     /* not NULL */
 
 /* Array literals: {1,2} and {"text",NULL}. begin, add..., end. */
 void pg_array_begin(struct buf *b);

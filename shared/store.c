@@ -104,15 +104,14 @@ int store_create(struct store *s, int *ret_fd, struct err *err)
 
 static int hash_file(int fd, char digest[DIGEST_TEXT], size_t *ret_size)
 {
-	enum { CHUNK = 256 * 1024 };
-	scoped(free_p) char *chunk = xcalloc(1, CHUNK);
+	char chunk[65536];
 	crypto_generichash_state state;
 	uint8_t hash[HASH_BYTES];
 	off_t at = 0;
 	ssize_t n;
 
 	crypto_generichash_init(&state, NULL, 0, sizeof hash);
-	while ((n = pread(fd, chunk, CHUNK, at)) != 0) {
+	while ((n = pread(fd, chunk, sizeof chunk, at)) != 0) {
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0)
@@ -245,34 +244,104 @@ static int link_or_touch(struct store *s, const char *from, const char *name, si
 }
 
 /* A name is on the disk when its directory is. */
-static int sync_dir(struct store *s, const char *name)
+static int sync_dir(struct store *s, const char *digest)
 {
-	const char dir[3] = { name[0], name[1], '\0' };
+	const char dir[3] = { digest[0], digest[1], '\0' };
 	scoped(close_p) int fd = openat(s->dir, dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
 	return fd < 0 ? -1 : fsync(fd);
 }
 
+/* item->fd is fd, or -1 when the store has these bytes: maybe since a moment ago, and not on the disk yet. */
+static int look_up(struct store *s, int fd, struct store_item *item, struct err *err)
+{
+	char name[FILE_NAME], from[64];
+
+	*item = (struct store_item){ .fd = fd };
+	if (hash_file(fd, item->digest, &item->size) < 0)
+		return err_set(err, ERR_RETRY, "cannot read back an artifact in '%s': %s", s->path, strerror(errno));
+	file_name(item->digest, name);
+	if (is_whole(s, name, item->size) && utimensat(s->dir, name, NULL, 0) == 0) {
+		snprintf(from, sizeof from, "/proc/self/fd/%d", fd);
+		unlink_temporary(s, from);
+		item->fd = -1;
+	}
+	return 0;
+}
+
+/* The bytes first, then the name: so a name always means all of the bytes. */
+static void name_bytes(struct store *s, struct store_item *item)
+{
+	char name[FILE_NAME], from[64];
+
+	if (item->fd < 0)
+		return;
+	file_name(item->digest, name);
+	snprintf(from, sizeof from, "/proc/self/fd/%d", item->fd);
+	if (fdatasync(item->fd) < 0 || fchmod(item->fd, 0440) < 0 || link_or_touch(s, from, name, item->size) < 0)
+		item->error = errno;
+	else
+		unlink_temporary(s, from);
+}
+
+static bool is_synced_before(struct store_item *const *items, size_t i)
+{
+	for (size_t k = 0; k < i; k++)
+		if (memcmp(items[k]->digest, items[i]->digest, 2) == 0 && !items[k]->error)
+			return true;
+	return false;
+}
+
+/* What the first waits for does for most of the others too: the journal is written once. */
+static void keep_all(struct store *s, struct store_item *const *items, size_t n)
+{
+	for (size_t i = 0; i < n && n > 1; i++)
+		if (items[i]->fd >= 0)
+			sync_file_range(items[i]->fd, 0, 0, SYNC_FILE_RANGE_WRITE);
+	for (size_t i = 0; i < n; i++)
+		name_bytes(s, items[i]);
+	for (size_t i = 0; i < n; i++)
+		if (!items[i]->error && !is_synced_before(items, i) && sync_dir(s, items[i]->digest) < 0)
+			items[i]->error = errno;
+}
+
+int store_prepare(struct store *s, int *take_fd, struct store_item *ret, struct err *err)
+{
+	struct store_item item;
+
+	if (look_up(s, *take_fd, &item, err) < 0)
+		return -1;
+	if (item.fd < 0)
+		close(*take_fd);
+	*take_fd = -1;
+	*ret = item;
+	return 0;
+}
+
+void store_sync(struct store *s, struct store_item *const *items, size_t n)
+{
+	keep_all(s, items, n);
+	for (size_t i = 0; i < n; i++)
+		store_item_done(items[i]);
+}
+
+void store_item_done(struct store_item *item)
+{
+	close_p(&item->fd);
+	item->fd = -1;
+}
+
 int store_commit(struct store *s, int fd, char ret_digest[DIGEST_TEXT], size_t *ret_size, struct err *err)
 {
-	char digest[DIGEST_TEXT], name[FILE_NAME], from[64];
-	size_t size;
+	struct store_item item;
 
-	if (hash_file(fd, digest, &size) < 0)
-		return err_set(err, ERR_RETRY, "cannot read back an artifact in '%s': %s", s->path, strerror(errno));
-	file_name(digest, name);
-	snprintf(from, sizeof from, "/proc/self/fd/%d", fd);
-	if (is_whole(s, name, size) && utimensat(s->dir, name, NULL, 0) == 0) {
-		unlink_temporary(s, from);
-	} else {
-		/* The bytes first, then the name: PostgreSQL may refer to it a moment later. */
-		if (fdatasync(fd) < 0 || fchmod(fd, 0440) < 0 || link_or_touch(s, from, name, size) < 0
-			|| sync_dir(s, name) < 0)
-			return err_set(err, ERR_RETRY, "cannot keep an artifact in '%s': %s", s->path, strerror(errno));
-		unlink_temporary(s, from);
-	}
-	memcpy(ret_digest, digest, DIGEST_TEXT);
-	*ret_size = size;
+	if (look_up(s, fd, &item, err) < 0)
+		return -1;
+	keep_all(s, (struct store_item *const[]){ &item }, 1);
+	if (item.error)
+		return err_set(err, ERR_RETRY, "cannot keep an artifact in '%s': %s", s->path, strerror(item.error));
+	memcpy(ret_digest, item.digest, DIGEST_TEXT);
+	*ret_size = item.size;
 	return 0;
 }
 

@@ -28,9 +28,21 @@ int store_create(struct store *s, int *ret_fd, struct err *err) must_use;
 /* *fd, from store_create(), was given to somebody else: it becomes one, for reading, of a file that nobody can write to,
  * a copy where that has to be. What is hashed next is then what stays. */
 int store_own(struct store *s, int *fd, struct err *err) must_use;
-/* Hashes all of fd's bytes and gives the file its name. The caller still closes fd. */
+/* Hashes all of fd's bytes, and gives the file its name once they are on the disk. The caller still closes fd. */
 int store_commit(struct store *s, int fd, char ret_digest[DIGEST_TEXT], size_t *ret_size, struct err *err) must_use;
 int store_put(struct store *s, const void *bytes, size_t n, char ret_digest[DIGEST_TEXT], struct err *err) must_use;
+
+/* The same in two halves, so that who has other work need not wait for the disk, and the disk takes many at once: after
+ * store_prepare() digest and size are known, after store_sync() of the list the artifacts are there for good. */
+struct store_item {
+	int fd;                 /* -1: the store has these bytes already */
+	int error;              /* 0, or why it could not be kept: an errno */
+	char digest[DIGEST_TEXT];
+	size_t size;
+};
+int store_prepare(struct store *s, int *take_fd, struct store_item *ret, struct err *err) must_use;     /* *take_fd is -1 afterwards */
+void store_sync(struct store *s, struct store_item *const *items, size_t n);    /* `error` tells; descriptors are closed */
+void store_item_done(struct store_item *item);
 
 /* ERR_REJECT when there is no such artifact, with the path looked for. */
 int store_get(struct store *s, const char *digest, int *ret_fd, size_t *ret_size, struct err *err) must_use;

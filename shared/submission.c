@@ -1,21 +1,21 @@
 #include "submission.h"
 
-#include "beneath.h"
-#include "folder.h"
 #include "normal_form.h"
+#include "outline.h"
+#include "submission_images.h"
 #include "url.h"
 #include "utf8.h"
 
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include <sodium.h>
 
-#define IMAGE_MAX_BYTES 4096
 #define ID_MAX_BYTES    200
 #define LABELS_MAX      32
 #define DEADLINE_MAX_S  31536000.0
+#define URL_SHOWN       4104
+#define TEXT_FLAGS      (JSON_COMPACT | JSON_SORT_KEYS | JSON_ENCODE_ANY)
 
 static const char *const members[] = { "id", "pipeline", "images", "params", "priority", "deadline_s", "callback_url", "labels",
 	"input_urls", "name", "version", "description", "on_failure", "steps", "components", NULL };
@@ -35,10 +35,8 @@ void submission_free(struct submission *s)
 	free(s);
 }
 
-/* ---- pictures ---- */
-
 /* Text of 1 to `most` bytes without control characters. */
-static bool is_plain(const json_t *v, size_t most)
+bool submission_is_plain(const json_t *v, size_t most)
 {
 	const char *s = json_string_value(v);
 
@@ -50,109 +48,13 @@ static bool is_plain(const json_t *v, size_t most)
 	return true;
 }
 
-static bool has_dots(const char *path)
-{
-	for (const char *s = path; (s = strstr(s, "..")); s += 2)
-		if ((s == path || s[-1] == '/') && (s[2] == '/' || s[2] == '\0'))
-			return true;
-	return false;
-}
-
-static bool is_under(const char *path, const char *roots)
-{
-	for (const char *r = roots; *r;) {
-		size_t n = strcspn(r, ":"), len = n;
-
-		while (len > 1 && r[len - 1] == '/')
-			len--;
-		if (len && strncmp(path, r, len) == 0 && (path[len] == '/' || path[len] == '\0' || len == 1))
-			return true;
-		r += n + (r[n] == ':');
-	}
-	return false;
-}
-
-static void add_directory(struct submission *s, int fd, const char *path, const json_t *image, const char *at, json_t *problems)
-{
-	size_t before = json_array_size(s->images), room = SUBMISSION_MAX_IMAGES + 1 - min_of(before, (size_t)SUBMISSION_MAX_IMAGES);
-	size_t odd = 0;
-
-	if (folder_pictures(fd, path, room, s->images, &odd) < 0)
-		problem_add(problems, image, "a directory that the dispatcher can read|%s", at);
-	else if (odd)
-		problem_add(problems, image, "pictures with names in UTF-8, without control characters; %zu in this directory %s not|%s", odd,
-			odd == 1 ? "is" : "are", at);
-	else if (json_array_size(s->images) == before && before <= SUBMISSION_MAX_IMAGES)
-		problem_add(problems, image, "a directory with pictures in it (jpg, png, webp, gif, tiff, heif, avif)|%s", at);
-}
-
-static void add_path(struct submission *s, const json_t *image, const char *roots, const char *at, json_t *problems)
-{
-	const char *path = json_string_value(image);
-	scoped(close_p) int fd = -1;
-	struct err err;
-
-	if (*path != '/')
-		problem_add(problems, image, "http://..., https://... or an absolute path|%s", at);
-	else if (has_dots(path))
-		problem_add(problems, image, "a path without ..|%s", at);
-	else if (!is_under(path, roots))
-		problem_add(problems, image, "a path under one of PIXELFLEET_ALLOWED_ROOTS: %s|%s", *roots ? roots : "(none is set)", at);
-	else if (beneath_open_dir(roots, path, &fd, &err) == 0)
-		add_directory(s, fd, path, image, at, problems);
-	else                    /* a file, or whatever the worker will say of it */
-		json_array_append(s->images, (json_t *)image);
-}
-
 /* A password is not repeated. */
-static void refuse_url(const char *url, const char *allowed, const char *at, json_t *problems)
+void submission_refuse_url(const char *url, const char *allowed, const char *at, json_t *problems)
 {
-	scoped(free_p) char *shown = xcalloc(1, IMAGE_MAX_BYTES + 8);
-	scoped(json_decref_p) json_t *found = json_string(url_shown(url, shown, IMAGE_MAX_BYTES + 8));
+	scoped(free_p) char *shown = xcalloc(1, URL_SHOWN);
+	scoped(json_decref_p) json_t *found = json_string(url_shown(url, shown, URL_SHOWN));
 
 	problem_add(problems, found, "%s|%s", allowed, at);
-}
-
-static void add_image(struct submission *s, const json_t *image, size_t i, const char *member, const char *roots, json_t *problems)
-{
-	const char *text = json_string_value(image);
-	scoped(free_p) char *at = xasprintf("/%s/%zu", member, i);
-
-	if (!is_plain(image, IMAGE_MAX_BYTES))
-		problem_add(problems, image, "text: a URL or an absolute path, of 1 to %d bytes|%s", IMAGE_MAX_BYTES, at);
-	else if (!url_is_http(text))
-		add_path(s, image, roots, at, problems);
-	else if (url_problem(text))
-		refuse_url(text, url_problem(text), at, problems);
-	else
-		json_array_append(s->images, (json_t *)image);
-}
-
-static void read_images(struct submission *s, const json_t *body, const char *roots, json_t *problems)
-{
-	const char *member = json_object_get(body, "input_urls") ? "input_urls" : "images";
-	const json_t *images = json_object_get(body, member), *image;
-	size_t i;
-
-	s->images = json_array();
-	if (json_object_get(body, "images") && json_object_get(body, "input_urls"))
-		problem_add(problems, NULL, "either images or input_urls|/input_urls");
-	if (!images)
-		return;
-	if (!json_is_array(images)) {
-		problem_add(problems, images, "a list of URLs and paths|/%s", member);
-		return;
-	}
-	json_array_foreach(images, i, image) {
-		if (json_array_size(s->images) > SUBMISSION_MAX_IMAGES || json_array_size(problems) > 50)
-			break;
-		add_image(s, image, i, member, roots, problems);
-	}
-	if (json_array_size(s->images) > SUBMISSION_MAX_IMAGES) {
-		scoped(json_decref_p) json_t *found = json_sprintf("more than %d pictures", SUBMISSION_MAX_IMAGES);
-
-		problem_add(problems, found, "at most %d pictures in one job|/%s", SUBMISSION_MAX_IMAGES, member);
-	}
 }
 
 /* ---- the other members ---- */
@@ -181,7 +83,7 @@ static void read_small(struct submission *s, const json_t *body, json_t *problem
 	const json_t *deadline = json_object_get(body, "deadline_s"), *callback = json_object_get(body, "callback_url");
 	const char *word = json_string_value(priority);
 
-	if (id && !is_plain(id, ID_MAX_BYTES))
+	if (id && !submission_is_plain(id, ID_MAX_BYTES))
 		problem_add(problems, id, "text of 1 to %d bytes|/id", ID_MAX_BYTES);
 	else if (id)
 		s->client_id = xstrdup(json_string_value(id));
@@ -191,10 +93,10 @@ static void read_small(struct submission *s, const json_t *body, json_t *problem
 	s->deadline_s = json_number_value(deadline);
 	if (deadline && !(json_is_number(deadline) && s->deadline_s > 0 && s->deadline_s <= DEADLINE_MAX_S))
 		problem_add(problems, deadline, "seconds, more than 0 and at most %.0f|/deadline_s", DEADLINE_MAX_S);
-	if (callback && !(is_plain(callback, 2048) && url_is_http(json_string_value(callback))))
+	if (callback && !(submission_is_plain(callback, 2048) && url_is_http(json_string_value(callback))))
 		problem_add(problems, callback, "http://... or https://..., at most 2048 bytes|/callback_url");
 	else if (callback && url_problem(json_string_value(callback)))
-		refuse_url(json_string_value(callback), url_problem(json_string_value(callback)), "/callback_url", problems);
+		submission_refuse_url(json_string_value(callback), url_problem(json_string_value(callback)), "/callback_url", problems);
 	else if (callback)
 		s->callback_url = xstrdup(json_string_value(callback));
 	read_labels(s, body, problems);
@@ -207,13 +109,15 @@ static void check_joins(const struct submission *s, json_t *problems)
 
 	for (int i = 0; i < d->nnodes; i++) {
 		const struct node *n = &d->nodes[i];
-		scoped(json_decref_p) json_t *found = json_integer(n->join);
+		scoped(json_decref_p) json_t *found = NULL;
 		int all = 0;
 
 		for (int k = 0; k < n->nneeds; k++)
 			all += n->tool->scope == TOOL_ALL && d->nodes[n->needs[k]].tool->scope == TOOL_EACH ? s->items : 1;
-		if (n->join != JOIN_ALL && n->join > max_of(all, 1))
-			problem_add(problems, found, "at most %d, the number of its needs (steps times pictures)|/pipeline/steps/%s/join", all, n->id);
+		if (n->join == JOIN_ALL || n->join <= max_of(all, 1))
+			continue;
+		found = json_integer(n->join);
+		problem_add(problems, found, "at most %d, the number of its needs (steps times pictures)|/pipeline/steps/%s/join", all, n->id);
 	}
 }
 
@@ -267,20 +171,197 @@ static void read_definition(struct submission *s, const json_t *body, json_t *pr
 	}
 }
 
-static void digest(struct submission *s, const json_t *body)
-{
-	scoped(free_p) char *text = json_dumps(body, JSON_COMPACT | JSON_SORT_KEYS);
+/* ---- the digest ---- */
 
-	must(text != NULL);
-	crypto_generichash(s->digest, sizeof s->digest, (const uint8_t *)text, strlen(text), NULL, 0);
+static void hash_text(crypto_generichash_state *state, const char *text)
+{
+	crypto_generichash_update(state, (const uint8_t *)text, strlen(text));
 }
 
-int submission_parse(const char *text, size_t len, const char *roots, struct submission **ret, json_t *problems)
+/* Of the body as jansson writes it, compact and with sorted keys. It is stored, so it stays as it is. `texts`: of the
+ * members whose values were not parsed now (struct known), how they are written so. */
+static void digest(struct submission *s, const json_t *body, const json_t *texts)
 {
-	scoped(json_decref_p) json_t *body = NULL;
-	scoped(submission_free_p) struct submission *s = NULL;
+	static const char *const sorted[] = { "callback_url", "components", "deadline_s", "description", "id", "images", "input_urls",
+		"labels", "name", "on_failure", "params", "pipeline", "priority", "steps", "version" };
+	crypto_generichash_state state;
+	const char *before = "{\"";
+
+	_Static_assert(countof(sorted) == countof(members) - 1, "all members, but for the NULL behind them");
+	crypto_generichash_init(&state, NULL, 0, sizeof s->digest);
+	for (size_t k = 0; k < countof(sorted); k++) {
+		const json_t *value = json_object_get(body, sorted[k]);
+		const char *known = json_string_value(json_object_get(texts, sorted[k]));
+		scoped(free_p) char *text = value && !known ? json_dumps(value, TEXT_FLAGS) : NULL;
+
+		if (!value)
+			continue;
+		hash_text(&state, before);
+		hash_text(&state, sorted[k]);
+		hash_text(&state, "\":");
+		hash_text(&state, known ? known : text);
+		before = ",\"";
+	}
+	hash_text(&state, "}");
+	crypto_generichash_final(&state, s->digest, sizeof s->digest);
+}
+
+/* ---- definitions that are known by their bytes ---- */
+
+struct known {
+	struct outline outline;
+	bool out[OUTLINE_MEMBERS];      /* members that the definition is made of */
+	struct buf key;                 /* empty: this is not a text to be looked up */
+};
+
+static void known_done(struct known *k)
+{
+	buf_free(&k->key);
+}
+
+static bool has_member(const struct outline *o, const char *name)
+{
+	for (size_t k = 0; k < o->n; k++)
+		if (span_is(o->members[k].name, name))
+			return true;
+	return false;
+}
+
+static bool is_of_definition(struct span name)
+{
+	for (size_t i = 0; i < countof(definition_members); i++)
+		if (span_is(name, definition_members[i]))
+			return true;
+	return false;
+}
+
+/* In the order in which they stand there: the same members otherwise are another key. */
+static void make_key(struct known *k, const char *text, size_t len)
+{
+	const struct outline *o = &k->outline;
+	struct span callback = { "", 0 };
+	bool named, own;
+
+	if (outline_read(text, len, &k->outline) < 0)
+		return;
+	named = has_member(o, "pipeline");
+	own = has_member(o, "steps") || has_member(o, "components");
+	if (named == own)
+		return;
+	for (size_t i = 0; i < o->n; i++) {
+		struct span name = o->members[i].name, value = o->members[i].value;
+
+		if (span_is(name, "callback_url"))
+			callback = value;
+		k->out[i] = named ? span_is(name, "pipeline") : is_of_definition(name);
+		if (k->out[i] && named && *value.at == '"')
+			return;         /* a name, and what is stored under it may change */
+		if (!k->out[i])
+			continue;
+		buf_add(&k->key, name.at, name.len);
+		buf_add(&k->key, ":", 1);
+		buf_add(&k->key, value.at, value.len);
+		buf_add(&k->key, "", 1);
+	}
+	buf_add(&k->key, callback.at, callback.len);
+}
+
+/* How the members that the definition is made of are written in the digest. */
+static json_t *texts_of(const struct known *k, const json_t *body)
+{
+	json_t *texts = json_object();
+
+	for (size_t i = 0; i < k->outline.n; i++) {
+		scoped(free_p) char *name = NULL, *text = NULL;
+
+		if (!k->out[i])
+			continue;
+		name = xstrndup(k->outline.members[i].name.at, k->outline.members[i].name.len);
+		text = json_dumps(json_object_get(body, name), TEXT_FLAGS);
+		must(text != NULL);
+		json_object_set_new(texts, name, json_string(text));
+	}
+	return texts;
+}
+
+/* ---- all ---- */
+
+/* `d`: what the definition is known to be; NULL: it is in the body. */
+static struct submission *read_body(const json_t *body, const char *roots, struct definition *d, json_t *problems)
+{
+	struct submission *s = xcalloc(1, sizeof *s);
+	json_t *params = json_object_get(body, "params");
 	size_t before = json_array_size(problems);
-	json_t *params;
+
+	problem_unknown_members(problems, body, members, "");
+	if (params && !json_is_object(params))
+		problem_add(problems, params, "an object: parameters by step|/params");
+	else
+		s->params = json_incref(params);
+	read_small(s, body, problems);
+	submission_read_images(s, body, roots, problems);
+	if (d)
+		s->definition = definition_ref(d);
+	else
+		read_definition(s, body, problems);
+	if (s->definition && json_array_size(problems) == before)
+		check_together(s, problems);
+	return s;
+}
+
+/* The short way: the definition is known, and only the rest is parsed. NULL: it is not, or something is wrong, which the
+ * whole text tells better. */
+static struct submission *read_known(struct definition_cache *cache, const struct known *k, const char *text, size_t len, const char *roots)
+{
+	scoped(json_decref_p) json_t *body = NULL, *texts = NULL, *problems = NULL;
+	scoped(definition_unref_p) struct definition *d = definition_cache_get(cache, k->key.text, k->key.len, &texts);
+	scoped(submission_free_p) struct submission *s = NULL;
+	scoped(buf_free) struct buf rest = { 0 };
+
+	if (!d)
+		return NULL;
+	problems = json_array();
+	outline_without(&k->outline, text, len, k->out, &rest);
+	body = json_parse_strict(rest.text, rest.len, SUBMISSION_MAX_DEPTH, problems);
+	if (!json_is_object(body))
+		return NULL;
+	s = read_body(body, roots, d, problems);
+	if (json_array_size(problems) || definition_lacks_params(d, s->params))
+		return NULL;
+	if (s->client_id)
+		digest(s, body, texts);
+	return steal(&s);
+}
+
+static struct submission *read_whole(const char *text, size_t len, const char *roots, json_t **ret_body, json_t *problems)
+{
+	scoped(submission_free_p) struct submission *s = NULL;
+	scoped(json_decref_p) json_t *body = json_parse_strict(text, len, SUBMISSION_MAX_DEPTH, problems);
+	size_t before = json_array_size(problems);
+
+	if (!body)
+		return NULL;
+	if (!json_is_object(body)) {
+		problem_add(problems, body, "an object: a submission|");
+		return NULL;
+	}
+	s = read_body(body, roots, NULL, problems);
+	if (json_array_size(problems) != before) {
+		problems_cut(problems);
+		return NULL;
+	}
+	if (s->client_id)
+		digest(s, body, NULL);
+	*ret_body = steal(&body);
+	return steal(&s);
+}
+
+int submission_parse(struct definition_cache *cache, const char *text, size_t len, const char *roots, struct submission **ret,
+	json_t *problems)
+{
+	scoped(known_done) struct known known = { 0 };
+	scoped(json_decref_p) json_t *body = NULL;
+	struct submission *s;
 
 	if (len > SUBMISSION_MAX_BYTES) {
 		scoped(json_decref_p) json_t *found = json_sprintf("%zu bytes", len);
@@ -288,40 +369,51 @@ int submission_parse(const char *text, size_t len, const char *roots, struct sub
 		problem_add(problems, found, "at most %u bytes|", SUBMISSION_MAX_BYTES);
 		return -1;
 	}
-	body = json_parse_strict(text, len, SUBMISSION_MAX_DEPTH, problems);
-	if (!body)
-		return -1;
-	if (!json_is_object(body)) {
-		problem_add(problems, body, "an object: a submission|");
-		return -1;
+	if (cache)
+		make_key(&known, text, len);
+	if (known.key.len && (s = read_known(cache, &known, text, len, roots))) {
+		*ret = s;
+		return 0;
 	}
-	s = xcalloc(1, sizeof *s);
-	problem_unknown_members(problems, body, members, "");
-	params = json_object_get(body, "params");
-	if (params && !json_is_object(params))
-		problem_add(problems, params, "an object: parameters by step|/params");
-	else
-		s->params = json_incref(params);
-	read_small(s, body, problems);
-	read_images(s, body, roots, problems);
-	read_definition(s, body, problems);
-	if (s->definition && json_array_size(problems) == before)
-		check_together(s, problems);
-	digest(s, body);
-	if (json_array_size(problems) != before) {
-		problems_cut(problems);
+	s = read_whole(text, len, roots, &body, problems);
+	if (!s)
 		return -1;
+	if (known.key.len && s->definition) {
+		scoped(json_decref_p) json_t *texts = texts_of(&known, body);
+
+		definition_cache_put(cache, known.key.text, known.key.len, s->definition, texts);
 	}
-	*ret = steal(&s);
+	*ret = s;
 	return 0;
 }
 
-int submission_resolve(struct submission *s, const json_t *body, json_t *problems)
+/* The definition that is stored under the submission's name, with what the submission adds to it. */
+static struct definition *compile(struct definition_cache *cache, const struct submission *s, const char *text, json_t *problems)
 {
 	const struct definition_use use = { .callback_url = s->callback_url, .params = s->params };
+	scoped(json_decref_p) json_t *body = NULL, *members_kept = NULL;
+	scoped(buf_free) struct buf key = { 0 };
+	struct definition *d;
+
+	buf_add(&key, text, strlen(text) + 1);
+	buf_puts(&key, s->callback_url ? s->callback_url : "");
+	d = cache ? definition_cache_get(cache, key.text, key.len, &members_kept) : NULL;
+	if (d && !definition_lacks_params(d, s->params))
+		return d;
+	definition_unref(d);
+	body = json_loads(text, 0, NULL);
+	must(body != NULL);
+	d = definition_parse(body, "/pipeline", &use, problems);
+	if (d && cache)
+		definition_cache_put(cache, key.text, key.len, d, NULL);
+	return d;
+}
+
+int submission_resolve(struct definition_cache *cache, struct submission *s, const char *text, json_t *problems)
+{
 	size_t before = json_array_size(problems);
 
-	s->definition = definition_parse(body, "/pipeline", &use, problems);
+	s->definition = compile(cache, s, text, problems);
 	if (s->definition)
 		check_together(s, problems);
 	if (json_array_size(problems) == before)

@@ -8,7 +8,7 @@
 #ifndef SUBMISSION_H
 #define SUBMISSION_H
 
-#include "definition.h"
+#include "definition_cache.h"
 
 #define SUBMISSION_MAX_BYTES  (1u << 20)
 #define SUBMISSION_MAX_IMAGES 10000
@@ -25,15 +25,17 @@ struct submission {
 	bool high;
 	double deadline_s;      /* 0: none */
 	int items;              /* max(1, images) */
-	uint8_t digest[32];     /* of the body, for the same id sent twice */
+	uint8_t digest[32];     /* of the body, for the same id sent twice; undefined without client_id */
 };
 
-/* 0, or -1 with problems appended (at, found, allowed; for what is not JSON also "byte"). *ret may then be NULL.
+/* 0, or -1 with problems appended (at, found, allowed; for what is not JSON also "byte"). *ret is then untouched.
+ * cache: spares the work for definitions that were there before; NULL: none. What comes of it is the same.
  * roots: PIXELFLEET_ALLOWED_ROOTS. A directory among the images becomes its pictures.
  * With `pipeline` set in the result, call submission_resolve() with what is stored under that name. */
-int submission_parse(const char *text, size_t len, const char *roots, struct submission **ret, json_t *problems) must_use;
-/* `body`: the stored definition. */
-int submission_resolve(struct submission *s, const json_t *body, json_t *problems) must_use;
+int submission_parse(struct definition_cache *cache, const char *text, size_t len, const char *roots, struct submission **ret,
+	json_t *problems) must_use;
+/* `text`: the stored definition. */
+int submission_resolve(struct definition_cache *cache, struct submission *s, const char *text, json_t *problems) must_use;
 void submission_free(struct submission *s);
 DEFINE_SCOPED(struct submission *, submission_free)
 

@@ -151,6 +151,8 @@ static int read_body(struct task *t, struct err *err)
 	t->tool = tool_find(tool);
 	t->source = json_string_value(json_object_get(t->body, "source"));
 	t->trace = json_string_value(json_object_get(t->body, "trace"));
+	t->enqueued_at = json_string_value(json_object_get(t->body, "enqueued_at"));
+	t->shared = json_object_get(t->body, "shared");
 	t->final = json_is_true(json_object_get(t->body, "final"));
 	t->is_probe = json_is_true(json_object_get(t->body, "probe"));
 	return get_numbers(t, err) < 0 ? -1 : get_inputs(t, err);
@@ -185,19 +187,47 @@ int task_parse(const char *raw, size_t len, const struct sealer *sealer, struct 
 		return is_letter ? err_wrap(err, "the dead letter's 'task'") : -1;
 	if (load_body(envelope, envelope_len, &t->body, err) < 0 || read_body(t, err) < 0)
 		return -1;
-	t->raw = xcalloc(1, len + 1);
-	memcpy(t->raw, raw, len);
-	t->raw_len = len;
 	t->is_requeue = is_letter;
 	uuid_new(t->run);
 	*ret = steal(&t);
 	return 0;
 }
 
+static const char *keep(char **to, const char *s)
+{
+	const char *kept = s ? *to : NULL;
+
+	if (s)
+		*to = stpcpy(*to, s) + 1;
+	return kept;
+}
+
+static size_t size_of(const char *s)
+{
+	return s ? strlen(s) + 1 : 0;
+}
+
+json_t *task_slim(struct task *t)
+{
+	json_t *body = steal(&t->body);
+	char *to;
+
+	if (!body)
+		return NULL;
+	to = t->kept = xcalloc(1, size_of(t->job) + size_of(t->step) + size_of(t->queue) + size_of(t->enqueued_at));
+	t->job = keep(&to, t->job);
+	t->step = keep(&to, t->step);
+	t->queue = keep(&to, t->queue);
+	t->enqueued_at = keep(&to, t->enqueued_at);
+	t->source = t->inputs_url = t->trace = NULL;
+	t->params = t->inputs = t->shared = NULL;
+	return body;
+}
+
 void task_free(struct task *t)
 {
 	json_decref(t->body);
-	free(t->raw);
+	free(t->kept);
 	free(t);
 }
 
@@ -205,6 +235,9 @@ void task_result_done(struct task_result *r)
 {
 	json_decref(r->artifacts);
 	json_decref(r->data);
+	for (size_t i = 0; i < r->nunsynced; i++)
+		store_item_done(&r->unsynced[i]);
+	free(r->unsynced);
 	*r = (struct task_result){ 0 };
 }
 

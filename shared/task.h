@@ -5,12 +5,13 @@
  *   {"v":1,"job":"<uuid>","step":"small","item":0,"ordinal":3,"attempt":1,"tool":"resize","queue":"image",
  *    "timeout_s":60,"final":true,"pass"?:2,"probe"?:true,"params":{...},
  *    "source":"/photos/a.jpg",                                  (fetch only)
+ *    "shared"?:{"steps":3,"fit":[{"width":640,"height":640}]}   (others read the same picture: see sharing.h)
  *    "inputs":[{"step":"src","item":0,"artifact":{"name","digest","media_type","bytes","width"?,"height"?,"origin"?}},
  *              {"step":"boxes","item":0,"data":{...}}]           or "inputs_url":"/internal/v1/inputs/<job>/<ordinal>"
  *    "enqueued_at":"2026-01-02T03:04:05.678901Z","trace":"00-<32 hex>-<16 hex>-01","seal":"<32 hex>"}
  *
  * A dead letter ({"job","step","tool","queue","error",...,"task":<envelope>}) is taken as its task,
- * with is_requeue set. The bytes are never made anew: putting back means putting back `raw`.
+ * with is_requeue set. The bytes are never made anew: putting back means putting back the entry as it came.
  */
 #ifndef TASK_H
 #define TASK_H
@@ -18,15 +19,16 @@
 #include "buf.h"
 #include "err.h"
 #include "seal.h"
+#include "store.h"
 #include "tools.h"
 
 struct task {
-	char *raw;              /* the list entry, byte for byte */
-	size_t raw_len;
 	json_t *body;           /* the envelope, parsed; the strings below live in it */
-	const char *job, *step, *queue, *source, *inputs_url, *trace;
+	char *kept;             /* once it is slim: where those that are left live */
+	const char *job, *step, *queue, *source, *inputs_url, *trace, *enqueued_at;
 	const struct tool *tool;                /* NULL: a tool that this program does not know */
 	const json_t *params, *inputs;          /* inputs is NULL when there is an inputs_url */
+	const json_t *shared;                   /* or NULL */
 	int item, ordinal, attempt;
 	unsigned timeout_s;
 	bool final;             /* nobody else reads its picture: write it in the format asked for */
@@ -39,6 +41,9 @@ struct task {
 /* Checks the seal (sealer NULL: not) and the shape. On -1 (ERR_REJECT) nothing was made. */
 int task_parse(const char *raw, size_t len, const struct sealer *sealer, struct task **ret, struct err *err) must_use;
 void task_free(struct task *t);
+/* Nobody runs it any more: what is left is what says which it is (job, step, queue, enqueued_at, the numbers), a fifth of its
+ * size. The body is the caller's to drop. */
+json_t *task_slim(struct task *t) must_use;
 DEFINE_SCOPED(struct task *, task_free)
 
 struct task_result {
@@ -55,6 +60,9 @@ struct task_result {
 	char backend[128];
 	bool backend_answered;  /* failed, but the backend was there (it said 404) */
 	bool deferred;          /* failed without having been tried: the circuit of `backend` is open */
+	/* Of the artifacts, those that are not on the disk yet: nobody may hear of them before. */
+	struct store_item *unsynced;
+	size_t nunsynced;
 };
 void task_result_done(struct task_result *r);
 

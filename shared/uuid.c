@@ -30,25 +30,58 @@ static void put_ms(uint8_t b[16], int64_t ms)
 }
 
 #define STEP_BACK_MS 60000
+#define POOL         240        /* one getrandom(), of at most 256 bytes, for that many */
+#define OF_AN_ID     6          /* random bytes that an id takes from it */
 
-/* RFC 9562, 6.2 method 2: the 74 random bits of a millisecond are a counter that grows by a
- * random amount, and a clock that is set back a little does not take the ids back with it. One that
- * is set back far was wrong before, and so were the ids: they return to the right time. */
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static uint8_t pool[POOL];
+static size_t pool_left;
+
+/* A child process has random bytes of its own. */
+static void forget_pool(void)
+{
+	must(pthread_mutex_init(&lock, NULL) == 0);     /* a thread that is not there any more may have had it */
+	pool_left = 0;
+}
+
+__attribute__((constructor)) static void watch_forks(void)
+{
+	must(pthread_atfork(NULL, NULL, forget_pool) == 0);
+}
+
+/* From the kernel's generator, each byte for one id only: what is left behind of an earlier id tells nothing of others. */
+static void take_random(uint8_t to[OF_AN_ID])
+{
+	if (pool_left < OF_AN_ID) {
+		randombytes_buf(pool, sizeof pool);
+		pool_left = sizeof pool;
+	}
+	pool_left -= OF_AN_ID;
+	memcpy(to, pool + pool_left, OF_AN_ID);
+	memset(pool + pool_left, 0, OF_AN_ID);
+}
+
+/* RFC 9562, 6.2 method 2: the random bits of a millisecond begin with a counter of 42, which starts at a random
+ * place and grows by a random amount of 1 to 1024, and a clock that is set back a little does not take the ids back with
+ * it. One that is set back far was wrong before, and so were the ids: they return to the right time.
+ * Who has seen an id has the next one by a guess in 2^42: ten bits of the step and the last 32 are random each time. */
 void uuid_new(char text[UUID_TEXT])
 {
-	static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 	static int64_t last_ms;
 	static uint64_t counter;
 	int64_t now = clock_wall_us() / 1000;
-	uint8_t b[16];
+	uint8_t b[16], fresh[OF_AN_ID];
+	uint64_t step;
 
-	randombytes_buf(b, sizeof b);
 	must(pthread_mutex_lock(&lock) == 0);
+	take_random(fresh);
+	step = 1 + (((unsigned)fresh[0] << 8 | fresh[1]) & 1023);
 	if (now > last_ms || now < last_ms - STEP_BACK_MS) {
 		last_ms = now;
-		counter = randombytes_random() & 0x1fffffff;
+		take_random(b);
+		counter = ((uint64_t)b[0] << 24 | (uint64_t)b[1] << 16 | (uint64_t)b[2] << 8 | b[3]) & 0x1fffffff;
 	} else {
-		counter += 1 + randombytes_uniform(1024);
+		counter += step;
 	}
 	put_ms(b, last_ms);
 	b[6] = (uint8_t)(0x70 | ((counter >> 38) & 0x0f));
@@ -58,6 +91,7 @@ void uuid_new(char text[UUID_TEXT])
 	b[10] = (uint8_t)(counter >> 8);
 	b[11] = (uint8_t)counter;
 	must(pthread_mutex_unlock(&lock) == 0);
+	memcpy(b + 12, fresh + 2, 4);
 	format(b, text);
 }
 
@@ -78,4 +112,27 @@ bool uuid_is(const char *s)
 			return false;
 	}
 	return s[36] == '\0';
+}
+
+static uint8_t digit(char c)
+{
+	return (uint8_t)(c <= '9' ? c - '0' : c - 'a' + 10);
+}
+
+void uuid_raw(const char *text, uint8_t raw[16])
+{
+	for (int i = 0; i < 16; i++) {
+		if (*text == '-')
+			text++;
+		raw[i] = 0;
+		if (!text[0] || !text[1])
+			continue;
+		raw[i] = (uint8_t)(digit(text[0]) << 4 | digit(text[1]));
+		text += 2;
+	}
+}
+
+void uuid_text(const uint8_t raw[16], char text[UUID_TEXT])
+{
+	format(raw, text);
 }

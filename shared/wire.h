@@ -13,7 +13,8 @@
  *   R {"setup":true,"landlock":7,"seccomp":true}                   Landlock's ABI, 0: none
  *   R {"setup":false,"error":{"kind","message"}}                   and it leaves
  *   P {"do":"run","tool","job","step","item","attempt","final","params":{...},"max_pixels",
- *      "inputs":[{"step","item","fd":0,"name","media_type","origin"} | {"step","item","data":...}]}
+ *      "inputs":[{"step","item","fd":0,"digest","name","media_type","origin"} | {"step","item","data":...}],
+ *      "shared"?:{"steps":3,"fit":[{"width":640,"height":640}]}} other steps read the picture: see sharing.h
  *                                                                  "fd" counts the message's descriptors from 0
  *   R {"ask":"output"}
  *   P {"output":true} + one descriptor, open for reading and writing
@@ -21,9 +22,10 @@
  *   R {"done_output":true,"index":0,"name","media_type","origin","width","height"}
  *                                                                  index counts the outputs asked for; no answer;
  *                                                                  "origin", "width" and "height" may be missing
- *   R {"ask":"memory","bytes":40000000,"what":"4000 x 3000 x 1 page x 3 bands = 36000000 bytes"}
- *                                                                  before it decodes; a second question replaces the first
- *   P {"memory":true}                                              when so much is free
+ *   R {"ask":"memory","bytes":40000000,"kept"?:9000000,"what":"4000 x 3000 x 1 page x 3 bands = 36000000 bytes"}
+ *                                                                  before it decodes; a second question replaces the first.
+ *                                                                  "kept": what it has besides, and could do without
+ *   P {"memory":true,"keep"?:false}                                when so much is free; "keep": not enough for that as well
  *   P {"memory":false,"error":{"kind","message"}}
  *   R {"ask":"model","backend":"onnx|triton","model":"yolov8n","part":"","version":""}
  *   P {"model":{"name","inputs":[{"name","datatype","shape":[-1,3,640,640]}],"outputs":[...]},"card":{...model.json...},

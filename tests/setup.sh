@@ -1,5 +1,5 @@
 #!/bin/sh
-# setup.sh [build|demo|test|triton|models|tokens|fuzz] - installs what is missing on Debian 12 or 13, and only that.
+# setup.sh [build|demo|test|triton|models|tokens|peers|fuzz] - installs what is missing on Debian 12 or 13, and only that.
 #
 # With nothing missing it asks dpkg once and touches no network. Redis and PostgreSQL are
 # wanted for their programs: the services that their packages would start stay off, and no
@@ -26,8 +26,9 @@ test="$demo libcmocka-dev python3 python3-pytest python3-pytest-xdist python3-re
 triton="$test python3-venv openssl"
 models="$test python3-torch"
 tokens="$build python3 python3-pip"
-command -v node >/dev/null || { models="$models nodejs" tokens="$tokens nodejs"; }
-command -v npm >/dev/null || { models="$models npm" tokens="$tokens npm"; }
+peers="$test python3-celery"
+command -v node >/dev/null || { models="$models nodejs" tokens="$tokens nodejs" peers="$peers nodejs"; }
+command -v npm >/dev/null || { models="$models npm" tokens="$tokens npm" peers="$peers npm"; }
 fuzz="$build clang libclang-rt-dev llvm"
 # Since Debian 13 the encoders of HEIC and AVIF, of which the tests make pictures, are packages of their own.
 [ "$release" = 12 ] || test="$test libheif-plugin-x265 libheif-plugin-aomenc"
@@ -40,8 +41,9 @@ test)  wanted=$test ;;
 triton) wanted=$triton ;;
 models) wanted=$models ;;
 tokens) wanted=$tokens ;;
+peers) wanted=$peers ;;
 fuzz)  wanted=$fuzz ;;
-*)     echo "setup.sh: profile '$profile' is none of build, demo, test, triton, models, tokens, fuzz" >&2; exit 2 ;;
+*)     echo "setup.sh: profile '$profile' is none of build, demo, test, triton, models, tokens, peers, fuzz" >&2; exit 2 ;;
 esac
 
 if ! command -v dpkg-query >/dev/null || ! command -v apt-get >/dev/null; then

@@ -4,12 +4,14 @@
 # make integration   pytest on the built programs            K=EXPR: as pytest -k, LANES=3, MODE=san: sanitized programs
 # make replay        the fuzzers' corpora, under ASan and UBSan
 # make fuzz          the fuzzers, FUZZ_S seconds each, with clang      K=WORD: those with WORD in their name
+# make bench         speed, cost and memory on this machine   SCENARIOS=noop,chain REPEAT=5 SCALE=1 FULL=1: tests/bench/settings.py
 # make test-faults   jobs while everything around them breaks   ROUNDS=200 SEED= LANES=3 ROUND=17 LIST=1: tests/faults/faults.py
 # make test-systemd  the units on a real systemd in a container: scaling, a reboot, watchdogs, under 5,000 jobs (as root)
 # make test-tokens   the tokenizers on 3,000 lines of many languages beside Hugging Face's (npm; fetches that and the vocabularies)
 # make test-triton   the backend "triton" against a real Triton, which is installed into build/triton from PyPI (x86-64)
 # make test-models   a network of ViT-B/32's size beside onnxruntime-node, and a bare loop of ONNX Runtime
 # make test-ocr      pages that are read and text that is taken out of photographs, in figures, beside OpenCV (python3-opencv)
+# make bench-peers   throughput and latency beside BullMQ (npm) and Celery   SCENARIOS=chain,photo, sizes: tests/bench/peers/peers.py
 # make check-style   lint, and every header compiles alone
 
 # Most of an integration test is waiting: LANES files of them at a time, each lane with its own Redis and PostgreSQL.
@@ -98,9 +100,21 @@ $(B)/%.h.ok: %.h $(HDRS) $(B)/flags | $(ORT)/ready
 
 check-style: lint headers
 
+# What the benchmarks compare with and measure by, besides plain_infer.
+BENCH := $(B)/plain_loop $(B)/latency $(B)/delay_proxy $(B)/listeners
+
 bench: setup
-	+$(Q)$(SUB) MODE=rel all build/rel/plain_loop
-	$(Q)/usr/bin/python3 -B tests/bench/bench.py
+	+$(Q)$(SUB) MODE=rel run-bench
+run-bench: all $(BENCH)
+	$(Q)env PIXELFLEET_BUILD=$(B) /usr/bin/python3 -B tests/bench/bench.py
+
+# The same work beside BullMQ with sharp (npm) and Celery with Pillow, on the same machine, in turns: tests/bench/peers/peers.py
+bench-peers:
+	$(Q)tests/setup.sh peers
+	$(Q)tests/bench/peers/install.sh build/bench/peers
+	+$(Q)$(SUB) MODE=rel run-bench-peers
+run-bench-peers: all $(BENCH)
+	$(Q)env PIXELFLEET_BUILD=$(B) /usr/bin/python3 -B tests/bench/peers/peers.py
 
 recovery: setup
 	+$(Q)$(SUB) MODE=rel all
@@ -113,7 +127,9 @@ soak: setup
 
 $(B)/tests/bench/%.o: cppflags += $(call pkgflags,vips)
 $(B)/plain_loop: libs = $(call pkglibs,vips)
-$(B)/plain_loop: $(B)/tests/bench/plain_loop.o
+$(B)/latency: libs = $(call pkglibs,hiredis libpq)
+$(B)/delay_proxy $(B)/listeners: libs =
+$(BENCH): $(B)/%: $(B)/tests/bench/%.o
 	$(call say,LINK)
 	$(Q)$(CC) $(cflags) $(LDFLAGS.$(MODE)) $(LDFLAGS) -o $@ $^ $(libs)
 
@@ -181,4 +197,4 @@ demo:
 	$(Q)tests/demo/demo.sh
 
 .PHONY: setup test replay fuzz run-replay run-fuzz unit threads integration run-unit run-threads run-integration coverage lint headers \
-	test-faults run-test-faults check-style bench recovery soak test-models demo test-ocr test-systemd run-systemd test-triton run-triton test-tokens run-tokens
+	test-faults run-test-faults check-style bench run-bench bench-peers run-bench-peers recovery soak test-models demo test-ocr test-systemd run-systemd test-triton run-triton test-tokens run-tokens

@@ -8,6 +8,7 @@
 #include <poll.h>
 
 #define MIB ((size_t)1 << 20)
+#define PIXELS_MOST (64 << 20)  /* more than a runner ever keeps */
 
 static int too_large(const struct child *c, const struct child_memory *m, size_t bytes, const char *what, struct err *err)
 {
@@ -86,13 +87,15 @@ static int wait_outside_time(const struct child *c, const struct child_memory *m
 int child_memory_answer(const struct child *c, const struct child_memory *m, const json_t *said, const bool *stop, int wake_fd,
 	int64_t *deadline_ms, struct err *err)
 {
-	static const char yes[] = "{\"memory\":true}";
-	json_int_t bytes = json_integer_value(json_object_get(said, "bytes"));
+	static const char yes[] = "{\"memory\":true}", spare[] = "{\"memory\":true,\"keep\":false}";
+	json_int_t kept = json_integer_value(json_object_get(said, "kept")), bytes = json_integer_value(json_object_get(said, "bytes"));
 	const char *what = json_string_value(json_object_get(said, "what"));
 	enum memory_state state;
 
 	if (bytes < 0)
 		return err_set(err, ERR_RETRY, "the runner asks for %lld bytes of memory", (long long)bytes);
+	if (kept > 0 && kept <= PIXELS_MOST && memory_try(m->budget, m->turn, (size_t)(bytes + kept)))
+		return wire_send(c->sock, yes, sizeof yes - 1, NULL, 0, err);
 	state = memory_take(m->budget, m->turn, (size_t)bytes);
 	if (state == MEMORY_TOO_LARGE)
 		return refuse(c, m, (size_t)bytes, what ? what : "pixels", err);
@@ -101,6 +104,8 @@ int child_memory_answer(const struct child *c, const struct child_memory *m, con
 	if (state == MEMORY_WAITS && wait_outside_time(c, m, stop, wake_fd, deadline_ms, err) < 0)
 		return -1;
 	log_debug("memory.granted", "bytes=%lld what=%s", (long long)bytes, log_quote(what ? what : ""));
+	if (kept || state == MEMORY_WAITS)
+		return wire_send(c->sock, spare, sizeof spare - 1, NULL, 0, err);
 	return wire_send(c->sock, yes, sizeof yes - 1, NULL, 0, err);
 }
 

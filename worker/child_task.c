@@ -3,6 +3,7 @@
 #include "child_infer.h"
 #include "clock.h"
 #include "inputs.h"
+#include "reference.h"
 #include "wire.h"
 
 #include <signal.h>
@@ -22,7 +23,9 @@ struct exchange {               /* what goes over the socket for one task */
 	const struct child_task *job;
 	struct task_result *result;
 	json_t *inputs;         /* as the runner reads them */
-	int in[WIRE_FDS];
+	int in[WIRE_FDS];       /* open to the end: what was read of a reference is judged then */
+	struct reference_watch watch[WIRE_FDS];
+	const json_t *artifact[WIRE_FDS];
 	size_t nin;
 	int out[OUTPUTS_MAX];   /* -1: told done */
 	size_t nout;
@@ -61,13 +64,14 @@ static const char *text_of(const json_t *o, const char *name)
 
 static int add_file(struct exchange *x, const json_t *artifact, json_t *entry, struct err *err)
 {
-	static const char *const names[] = { "name", "media_type", "origin" };
+	static const char *const names[] = { "digest", "name", "media_type", "origin" };
 	size_t size;
 
 	if (x->nin == WIRE_FDS)
 		return err_set(err, ERR_REJECT, "more than %d files as inputs of one step", WIRE_FDS);
-	if (store_get(x->job->store, text_of(artifact, "digest"), &x->in[x->nin], &size, err) < 0)
+	if (artifact_open(x->child->conf, x->job->store, artifact, &x->in[x->nin], &size, &x->watch[x->nin], err) < 0)
 		return err_wrap(err, "input from step '%.100s'", text_of(entry, "step"));
+	x->artifact[x->nin] = artifact;
 	json_object_set_new(entry, "fd", json_integer((json_int_t)x->nin++));
 	for (size_t i = 0; i < countof(names); i++)
 		if (json_object_get(artifact, names[i]))
@@ -101,16 +105,24 @@ static int send_task(struct exchange *x, struct err *err)
 	for (size_t i = 0; i < json_array_size(x->job->inputs); i++)
 		if (add_input(x, json_array_get(x->job->inputs, i), err) < 0)
 			return -1;
-	message = json_pack("{s:s, s:s, s:s, s:s, s:i, s:i, s:b, s:O, s:I, s:O}", "do", "run", "tool", t->tool->name,
+	message = json_pack("{s:s, s:s, s:s, s:s, s:i, s:i, s:b, s:O, s:O*, s:I, s:O}", "do", "run", "tool", t->tool->name,
 		"job", t->job, "step", t->step, "item", t->item, "attempt", t->attempt, "final", t->final,
-		"params", x->job->params, "max_pixels", (json_int_t)x->child->conf->max_image_size, "inputs", x->inputs);
+		"params", x->job->params, "shared", t->shared, "max_pixels", (json_int_t)x->child->conf->max_image_size, "inputs", x->inputs);
 	must(message != NULL);
 	x->is_given = true;
 	if (wire_send_json(x->child->sock, message, x->in, x->nin, err) < 0) {
 		x->is_given = err->kind != ERR_REJECT;          /* too large to begin with */
 		return -1;
 	}
-	close_inputs(x);
+	return 0;
+}
+
+/* Whatever came of it, when a file was written to while it was read. */
+static int recheck_inputs(const struct exchange *x, struct err *err)
+{
+	for (size_t i = 0; i < x->nin; i++)
+		if (x->watch[i].fd >= 0 && reference_recheck(&x->watch[i], x->artifact[i], err) < 0)
+			return -1;
 	return 0;
 }
 
@@ -157,20 +169,27 @@ static void describe_output(struct exchange *x, const json_t *said, const char *
 	must(json_array_append_new(x->result->artifacts, a) == 0);
 }
 
+static void add_unsynced(struct task_result *r, const struct store_item *item)
+{
+	r->unsynced = xrealloc(r->unsynced, (r->nunsynced + 1) * sizeof *r->unsynced);
+	r->unsynced[r->nunsynced++] = *item;
+}
+
 static int keep_output(struct exchange *x, const json_t *said, struct err *err)
 {
 	json_int_t i = json_is_integer(json_object_get(said, "index")) ? json_integer_value(json_object_get(said, "index")) : -1;
-	char digest[DIGEST_TEXT];
-	size_t size;
+	struct store_item kept;
 
 	if (i < 0 || i >= (json_int_t)x->nout || x->out[i] < 0)
 		return err_set(err, ERR_RETRY, "the runner speaks of an output %lld that it does not have", (long long)i);
 	if (!x->has_failed && (store_own(x->job->store, &x->out[i], &x->err) < 0 ||
-	    store_commit(x->job->store, x->out[i], digest, &size, &x->err) < 0))
+	    store_prepare(x->job->store, &x->out[i], &kept, &x->err) < 0))
 		x->has_failed = true;
-	if (!x->has_failed)
-		describe_output(x, said, digest, size);
-	close(x->out[i]);
+	if (!x->has_failed) {
+		describe_output(x, said, kept.digest, kept.size);
+		add_unsynced(x->result, &kept);
+	}
+	close_p(&x->out[i]);
 	x->out[i] = -1;
 	return 0;
 }
@@ -390,6 +409,10 @@ int child_run(struct child *c, const struct child_task *job, struct task_result 
 	result->peak_rss_kb = child_peak_kb(c);
 	if (++c->tasks >= c->conf->runner_tasks)
 		child_end(c);
+	if (recheck_inputs(&x, err) < 0) {
+		child_end(c);           /* it may have kept pixels of half a write */
+		return -1;
+	}
 	if (rc == HAS_FAILED) {
 		result->signal = x.signal;
 		return -1;

@@ -3,6 +3,7 @@
 #include "clock.h"
 #include "fault.h"
 #include "log.h"
+#include "quick.h"
 #include "sync.h"
 #include "worker.h"
 
@@ -51,7 +52,9 @@ static void hand_over(struct claimer *c, const redisReply *reply, size_t *ret_n)
 		if (task->type == REDIS_REPLY_STRING)
 			worker_accept(c->w, c->lane, task->str, task->len, &batch);
 	}
-	lane_push(c->lane, &batch);
+	quick_run_some(c->w, &batch);
+	if (batch.first)
+		lane_push(c->lane, &batch);
 	*ret_n = n;
 }
 

@@ -34,7 +34,7 @@ void control_drop(struct worker *w, struct held *h)
 /* A dead letter that a person put back is not what was cancelled; a dispatcher is asked before it runs. */
 static bool is_meant(const struct task *t, const char *job, const char *before)
 {
-	const char *at = json_string_value(json_object_get(t->body, "enqueued_at"));
+	const char *at = t->enqueued_at;
 
 	return !t->is_requeue && strcmp(t->job, job) == 0 && (!*before || !at || strcmp(at, before) < 0);
 }

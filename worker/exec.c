@@ -7,6 +7,7 @@
 #include "log.h"
 
 #include <poll.h>
+#include <string.h>
 
 #define DATA_INLINE  ((size_t)32 << 10) /* larger data is kept as an artifact */
 #define ASK_AGAIN_MS 1000
@@ -130,11 +131,22 @@ static int run(struct executor *x, const struct task *t, const bool *stop, int64
 	return move_large_data(x, ret, err);
 }
 
+static int sync_outputs(struct store *store, struct task_result *r, struct err *err)
+{
+	for (size_t i = 0; i < r->nunsynced; i++) {
+		store_sync(store, (struct store_item *const[]){ &r->unsynced[i] }, 1);
+		if (r->unsynced[i].error)
+			return err_set(err, ERR_RETRY, "cannot keep an artifact in '%s': %s", store->path, strerror(r->unsynced[i].error));
+	}
+	return 0;
+}
+
 void exec_task(struct executor *x, const struct task *t, const bool *stop, int64_t deadline_ms, struct task_result *ret)
 {
 	int64_t began_us = clock_mono_us();
 
 	*ret = (struct task_result){ .started_us = clock_wall_us() };
-	ret->failed = run(x, t, stop, deadline_ms, ret, &ret->err) < 0;
+	ret->failed = run(x, t, stop, deadline_ms, ret, &ret->err) < 0 ||
+		(!x->leaves_sync && sync_outputs(x->store, ret, &ret->err) < 0);
 	ret->took_us = clock_mono_us() - began_us;
 }

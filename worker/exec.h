@@ -29,6 +29,7 @@ struct executor {
 	struct child child;
 	struct memory_turn turn;        /* the task's, in the worker's budget */
 	struct child_memory memory;     /* on_deadline is whose the executor is to set */
+	bool leaves_sync;       /* the outputs of a task stay unsynced: whose the executor is sees to it */
 	bool is_patient;                /* waits for a dispatcher that can tell the inputs, however long */
 	int wake_fd;                    /* readable when a stop flag may have changed; not ours */
 };

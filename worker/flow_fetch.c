@@ -2,6 +2,7 @@
 
 #include "beneath.h"
 #include "gallery.h"
+#include "reference.h"
 #include "sniff.h"
 #include "url.h"
 #include "utf8.h"
@@ -77,42 +78,11 @@ static int copy(const struct flow_job *job, const char *path, int from, int to, 
 	return 0;
 }
 
-static int fetch_path(const struct flow_job *job, const char *roots, const char *path, int to, struct err *err)
+static bool wants_copy(const struct flow_job *job)
 {
-	scoped(close_p) int from = -1;
-	size_t size;
+	const json_t *p = json_object_get(job->params, "copy");
 
-	if (beneath_open(roots, path, &from, &size, err) < 0)
-		return -1;
-	if (size > most_bytes(job))
-		return too_large(path, most_bytes(job), err);
-	return copy(job, path, from, to, err);
-}
-
-/* Of a photo message: the gallery's directory is open too, and relative paths begin there. */
-static int fetch_upload(const struct flow_job *job, const char *path, int to, struct err *err)
-{
-	const char *base = gallery_base(job->conf);
-	scoped(free_p) char *roots = xasprintf("%s:%s", job->conf->allowed_roots, base);
-	scoped(free_p) char *whole = *path == '/' ? xstrdup(path) : xasprintf("%s/%s", base, path);
-
-	if (*path != '/' && !*base)
-		return err_set(err, ERR_REJECT, "'%.600s' is a relative path: PROJECT_ROOT or UPLOAD_BASE_DIR has to say where it begins", path);
-	return fetch_path(job, roots, whole, to, err);
-}
-
-static int fetch_any(const struct flow_job *job, const char *source, int to, struct err *err)
-{
-	char shown[SHOWN];
-
-	if (url_is_http(source) && url_problem(source))
-		return err_set(err, ERR_REJECT, "'%.600s': allowed is %s", url_shown(source, shown, sizeof shown), url_problem(source));
-	if (url_is_http(source))
-		return fetch_url(job, source, to, err);
-	if (*source != '/' && strstr(source, "://"))
-		return err_set(err, ERR_REJECT, "'%.600s': pictures come from http://, https://, or a path under "
-			"PIXELFLEET_ALLOWED_ROOTS", url_shown(source, shown, sizeof shown));
-	return fetch_path(job, job->conf->allowed_roots, source, to, err);
+	return json_is_boolean(p) ? json_is_true(p) : job->conf->fetch_copy;
 }
 
 /* What people would call it: the last part of the path, without a URL's query. */
@@ -134,38 +104,114 @@ static json_t *base_name(const char *source)
 	return json_stringn(source + from, len);
 }
 
-static int keep(const struct flow_job *job, const char *source, int fd, json_t **ret, struct err *err)
+/* What every artifact of ours has. `head` is the beginning of the file. */
+static int describe(const char *source, const char *head, size_t n, const char *digest, size_t bytes, json_t **ret, struct err *err)
 {
 	const struct picture_type *type;
+
+	if (sniff_picture(head, n, &type, err) < 0)
+		return err_wrap(err, "'%.600s'", source);
+	*ret = json_pack("{s:s, s:s, s:s, s:I, s:s, s:o}", "name", "picture", "digest", digest, "media_type", type->media_type,
+		"bytes", (json_int_t)bytes, "origin", type->name, "file", base_name(source));
+	must(*ret != NULL);
+	return 0;
+}
+
+/* A picture whose bytes are in fd, of the store. */
+static int keep(const struct flow_job *job, const char *source, int fd, json_t **ret, struct err *err)
+{
 	char head[SNIFF_BYTES], digest[DIGEST_TEXT];
 	ssize_t n = pread(fd, head, sizeof head, 0);
+	scoped(json_decref_p) json_t *artifact = NULL;
 	size_t size;
 
 	if (n < 0)
 		return err_set(err, ERR_RETRY, "cannot read back '%.600s': %s", source, strerror(errno));
-	if (sniff_picture(head, (size_t)n, &type, err) < 0)
-		return err_wrap(err, "'%.600s'", source);
-	if (store_commit(job->store, fd, digest, &size, err) < 0)
+	if (describe(source, head, (size_t)n, "", 0, &artifact, err) < 0 || store_commit(job->store, fd, digest, &size, err) < 0)
 		return -1;
-	*ret = json_pack("[{s:s, s:s, s:s, s:I, s:s, s:o}]", "name", "picture", "digest", digest, "media_type", type->media_type,
-		"bytes", (json_int_t)size, "origin", type->name, "file", base_name(source));
-	must(*ret != NULL);
+	json_object_set_new(artifact, "digest", json_string(digest));
+	json_object_set_new(artifact, "bytes", json_integer((json_int_t)size));
+	*ret = steal(&artifact);
 	return 0;
+}
+
+static int refer(const struct flow_job *job, const char *path, int fd, json_t **ret, struct err *err)
+{
+	struct reference r;
+
+	if (reference_make(path, fd, &r, err) < 0)
+		return -1;
+	if (r.bytes > most_bytes(job))          /* it grows */
+		return too_large(path, most_bytes(job), err);
+	if (describe(path, r.head, min_of(r.head_len, (size_t)SNIFF_BYTES), r.digest, r.bytes, ret, err) < 0)
+		return -1;
+	reference_describe(&r, path, *ret);
+	return 0;
+}
+
+static int fetch_path(const struct flow_job *job, const char *roots, const char *path, json_t **ret, struct err *err)
+{
+	scoped(close_p) int from = -1, to = -1;
+	size_t size;
+
+	if (beneath_open(roots, path, &from, &size, err) < 0)
+		return -1;
+	if (size > most_bytes(job))
+		return too_large(path, most_bytes(job), err);
+	if (!wants_copy(job))
+		return refer(job, path, from, ret, err);
+	if (store_create(job->store, &to, err) < 0 || copy(job, path, from, to, err) < 0)
+		return -1;
+	return keep(job, path, to, ret, err);
+}
+
+/* Of a photo message: the gallery's directory is open too, and relative paths begin there. */
+static int fetch_upload(const struct flow_job *job, const char *path, json_t **ret, struct err *err)
+{
+	const char *base = gallery_base(job->conf);
+	scoped(free_p) char *roots = xasprintf("%s:%s", job->conf->allowed_roots, base);
+	scoped(free_p) char *whole = *path == '/' ? xstrdup(path) : xasprintf("%s/%s", base, path);
+
+	if (*path != '/' && !*base)
+		return err_set(err, ERR_REJECT, "'%.600s' is a relative path: PROJECT_ROOT or UPLOAD_BASE_DIR has to say where it begins", path);
+	return fetch_path(job, roots, whole, ret, err);
+}
+
+static int fetch_web(const struct flow_job *job, const char *url, json_t **ret, struct err *err)
+{
+	scoped(close_p) int to = -1;
+	char shown[SHOWN];
+
+	if (url_problem(url))
+		return err_set(err, ERR_REJECT, "'%.600s': allowed is %s", url_shown(url, shown, sizeof shown), url_problem(url));
+	if (store_create(job->store, &to, err) < 0 || fetch_url(job, url, to, err) < 0)
+		return -1;
+	return keep(job, url, to, ret, err);
+}
+
+static int fetch_any(const struct flow_job *job, const char *source, json_t **ret, struct err *err)
+{
+	char shown[SHOWN];
+
+	if (strncmp(source, GALLERY_UPLOAD, strlen(GALLERY_UPLOAD)) == 0)
+		return fetch_upload(job, source + strlen(GALLERY_UPLOAD), ret, err);
+	if (url_is_http(source))
+		return fetch_web(job, source, ret, err);
+	if (*source != '/' && strstr(source, "://"))
+		return err_set(err, ERR_REJECT, "'%.600s': pictures come from http://, https://, or a path under "
+			"PIXELFLEET_ALLOWED_ROOTS", url_shown(source, shown, sizeof shown));
+	return fetch_path(job, job->conf->allowed_roots, source, ret, err);
 }
 
 int flow_fetch(const struct flow_job *job, struct task_result *ret, struct err *err)
 {
 	const char *source = job->task->source;
-	bool is_upload = source && strncmp(source, GALLERY_UPLOAD, strlen(GALLERY_UPLOAD)) == 0;
-	scoped(close_p) int fd = -1;
+	json_t *artifact = NULL;
 
 	if (!source || !*source)
 		return err_set(err, ERR_REJECT, "fetch: the job names no picture for this item");
-	if (store_create(job->store, &fd, err) < 0)
+	if (fetch_any(job, source, &artifact, err) < 0)
 		return -1;
-	if (is_upload)
-		source += strlen(GALLERY_UPLOAD);
-	if ((is_upload ? fetch_upload(job, source, fd, err) : fetch_any(job, source, fd, err)) < 0)
-		return -1;
-	return keep(job, source, fd, &ret->artifacts, err);
+	ret->artifacts = json_pack("[o]", artifact);
+	return 0;
 }

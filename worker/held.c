@@ -1,6 +1,7 @@
 #include "held.h"
 
 #include "clock.h"
+#include "lane.h"
 #include "sync.h"
 
 #include <stdlib.h>
@@ -23,6 +24,9 @@ void held_free(struct held *h)
 	if (h->task)
 		task_free(h->task);
 	buf_free(&h->text);
+	for (size_t i = 0; i < h->nunsynced; i++)
+		store_item_done(&h->unsynced[i]);
+	free(h->unsynced);
 	free(h->raw);
 	free(h);
 }
@@ -42,6 +46,7 @@ void line_push(struct line *l, struct held *h)
 		l->first = h;
 	l->last = h;
 	l->n++;
+	l->nshared += h->picture != 0;
 }
 
 void line_push_front(struct line *l, struct held *h)
@@ -51,6 +56,7 @@ void line_push_front(struct line *l, struct held *h)
 	if (!l->last)
 		l->last = h;
 	l->n++;
+	l->nshared += h->picture != 0;
 }
 
 struct held *line_pop(struct line *l)
@@ -63,6 +69,7 @@ struct held *line_pop(struct line *l)
 	if (!l->first)
 		l->last = NULL;
 	l->n--;
+	l->nshared -= h->picture != 0;
 	h->after = NULL;
 	return h;
 }
@@ -77,6 +84,7 @@ void line_append(struct line *l, struct line *more)
 		l->first = more->first;
 	l->last = more->last;
 	l->n += more->n;
+	l->nshared += more->nshared;
 	*more = (struct line){ 0 };
 }
 
@@ -94,6 +102,7 @@ bool line_remove(struct line *l, struct held *h)
 		if (l->last == h)
 			l->last = before;
 		l->n--;
+		l->nshared -= h->picture != 0;
 		h->after = NULL;
 		return true;
 	}
@@ -163,6 +172,18 @@ size_t held_count(struct held_set *s)
 	scoped_lock(&s->lock);
 
 	return s->n;
+}
+
+void held_has_run(struct held_set *s, struct held *h)
+{
+	json_t *body;
+
+	lock(&s->lock);                 /* held_each() may be reading it ... */
+	lock(&h->lane->lock);           /* ... and the heartbeat, which asks the lane what its slots do */
+	body = task_slim(h->task);
+	unlock(&h->lane->lock);
+	unlock(&s->lock);
+	json_decref(body);
 }
 
 void held_each(struct held_set *s, void (*fn)(struct held *h, void *arg), void *arg)

@@ -36,11 +36,15 @@ struct held {
 	size_t raw_len;
 	struct task *task;              /* NULL: could not be understood */
 	int64_t since_ms;               /* monotonic: claimed */
+	uint64_t picture;               /* which it shares with other steps: affinity_of() */
 	bool stop;                      /* atomic: the running step shall end */
 	enum held_why why;              /* atomic; set before stop */
+	bool is_handed;                 /* by a dispatcher, with an answer; the lane's */
 	bool was_reaped;                /* the selfcheck's: it runs elsewhere too */
 	enum held_end end;              /* undefined until the reporter has it, like the rest */
 	bool failed, was_refused;
+	struct store_item *unsynced;    /* outputs that the report waits for: the syncer's */
+	size_t nunsynced;
 	bool is_homeless;               /* a dead letter whose job is gone: with the refused submissions */
 	struct buf text;
 };
@@ -52,7 +56,7 @@ void held_stop(struct held *h, enum held_why why);
 /* A line of entries, first in, first out. A zeroed line is empty. */
 struct line {
 	struct held *first, *last;
-	size_t n;
+	size_t n, nshared;      /* entries; those of them that share a picture */
 };
 
 void line_push(struct line *l, struct held *h);
@@ -72,6 +76,8 @@ void held_set_done(struct held_set *s);                 /* frees what is left */
 void held_add(struct held_set *s, const struct line *l);
 void held_drop(struct held_set *s, struct line *l);     /* takes them out and frees them */
 size_t held_count(struct held_set *s);
+/* It has run, and its report is written: until that is taken, little more is kept of it than the entry. */
+void held_has_run(struct held_set *s, struct held *h);
 /* Calls fn for each, under the lock: fn may take a lane's lock, but not call the set. */
 void held_each(struct held_set *s, void (*fn)(struct held *h, void *arg), void *arg);
 

@@ -1,5 +1,6 @@
 #include "lane.h"
 
+#include "affinity.h"
 #include "clock.h"
 #include "flow.h"
 #include "reporter.h"
@@ -12,6 +13,7 @@
 
 #define AHEAD_US    20000.0     /* how much work is claimed ahead */
 #define SLOW_US     500000.0    /* tasks that take longer are not claimed ahead at all */
+#define ASIDE_MS    100         /* so often slots that are kept busy by what is handed over are looked past */
 #define STALE_MS    2000        /* so long a task may wait here while others could run it */
 
 void lane_init(struct lane *l, const char *queue, unsigned nslots, struct reporter *reporter)
@@ -51,6 +53,12 @@ static void give_back(struct lane *l, struct line *line)
 	}
 }
 
+static void give_back_all(struct lane *l)
+{
+	give_back(l, &l->line);
+	l->handed = 0;
+}
+
 void lane_push(struct lane *l, struct line *batch)
 {
 	scoped_lock(&l->lock);
@@ -64,6 +72,31 @@ void lane_push(struct lane *l, struct line *batch)
 		pthread_cond_signal(&l->work);
 }
 
+void lane_hand(struct lane *l, struct held *h, bool first)
+{
+	scoped_lock(&l->lock);
+
+	if (l->is_closed) {
+		h->end = END_PUTBACK;
+		reporter_push(l->reporter, h);
+		return;
+	}
+	h->is_handed = true;
+	l->handed++;
+	if (first)
+		line_push_front(&l->line, h);
+	else
+		line_push(&l->line, h);
+	if (l->sleeping)
+		pthread_cond_signal(&l->work);
+}
+
+/* Of the line, wherever it stands there. */
+static void has_left(struct lane *l, const struct held *h)
+{
+	l->handed -= h->is_handed;
+}
+
 static size_t prefetch(const struct lane *l)
 {
 	double tasks = AHEAD_US / max_of(l->avg_us, 1.0);
@@ -75,11 +108,12 @@ static size_t prefetch(const struct lane *l)
 	return min_of((size_t)tasks, (size_t)LANE_PREFETCH_MAX);
 }
 
+/* What was handed over waits beside it: a stream of follow-ups does not keep others, or what is urgent, from being claimed. */
 static size_t room(const struct lane *l)
 {
-	size_t most = l->nslots - l->busy + prefetch(l);
+	size_t most = l->nslots - l->busy + prefetch(l), claimed = l->line.n - l->handed - affinity_promised(l, false);
 
-	return most > l->line.n ? most - l->line.n : 0;
+	return most > claimed ? most - claimed : 0;
 }
 
 /* A worthwhile claim: half of what may wait, or a slot with nothing to do. */
@@ -90,9 +124,14 @@ static bool has_room(const struct lane *l, bool need_free_slot)
 	return !need_free_slot && room(l) > prefetch(l) / 2;
 }
 
-static void finish(struct lane *l, struct lane_slot *s, struct held *h, int64_t took_us)
+static void note_time(struct lane *l, int64_t took_us)
 {
 	l->avg_us += ((double)took_us - l->avg_us) / 8;
+}
+
+static void finish(struct lane *l, struct lane_slot *s, struct held *h, int64_t took_us)
+{
+	note_time(l, took_us);
 	l->busy--;
 	s->current = NULL;
 	s->deadline_ms = 0;
@@ -115,7 +154,7 @@ struct held *lane_take(struct lane *l, unsigned i, struct held *ended, int64_t t
 	scoped_lock(&l->lock);
 	if (ended)
 		finish(l, s, ended, took_us);
-	while (!(h = line_pop(&l->line))) {
+	while (!(h = affinity_take(l, i))) {
 		if (l->is_closed)
 			return NULL;
 		if (l->claimer_waits)
@@ -124,6 +163,7 @@ struct held *lane_take(struct lane *l, unsigned i, struct held *ended, int64_t t
 		cond_wait(&l->work, &l->lock);
 		l->sleeping--;
 	}
+	has_left(l, h);
 	l->busy++;
 	s->current = h;
 	s->since_us = clock_wall_us();
@@ -139,9 +179,10 @@ struct held *lane_take(struct lane *l, unsigned i, struct held *ended, int64_t t
 
 enum lane_room lane_wait_room(struct lane *l, int64_t wait_ms, bool need_free_slot, size_t *ret_n)
 {
-	int64_t now = clock_mono_ms(), until = now + wait_ms;
+	int64_t now = clock_mono_ms(), until;
 
 	scoped_lock(&l->lock);
+	until = now + (l->handed ? min_of(wait_ms, (int64_t)ASIDE_MS) : wait_ms);
 	l->claimer_tick_ms = now;
 	l->claimer_waits = true;
 	while (!l->is_closed && !has_room(l, need_free_slot) && now < until) {
@@ -153,17 +194,41 @@ enum lane_room lane_wait_room(struct lane *l, int64_t wait_ms, bool need_free_sl
 		return LANE_NONE;
 	if (l->line.n && l->busy == l->nslots && now - l->line.first->since_ms > STALE_MS)
 		return LANE_STALE;
-	if (!has_room(l, need_free_slot))
+	if (!has_room(l, need_free_slot) && !(l->handed && room(l)))
 		return LANE_NONE;
 	*ret_n = max_of(room(l), (size_t)1);
 	return l->busy < l->nslots && l->line.n == 0 ? LANE_FREE_SLOT : LANE_ROOM;
+}
+
+size_t lane_hand_room(struct lane *l)
+{
+	scoped_lock(&l->lock);
+	size_t most = l->nslots - l->busy + max_of(prefetch(l), (size_t)2 * l->nslots), waiting = l->line.n - affinity_promised(l, true);
+
+	if (l->is_closed || l->avg_us > SLOW_US)
+		return 0;
+	return most > waiting ? most - waiting : 0;
+}
+
+bool lane_would_start(struct lane *l)
+{
+	scoped_lock(&l->lock);
+
+	return !l->is_closed && l->line.n == 0 && l->busy < l->nslots;
+}
+
+void lane_ran(struct lane *l, int64_t took_us)
+{
+	scoped_lock(&l->lock);
+
+	note_time(l, took_us);
 }
 
 void lane_give_back(struct lane *l)
 {
 	scoped_lock(&l->lock);
 
-	give_back(l, &l->line);
+	give_back_all(l);
 	l->avg_us = max_of(l->avg_us, SLOW_US * 2);
 }
 
@@ -171,7 +236,10 @@ bool lane_withdraw(struct lane *l, struct held *h)
 {
 	scoped_lock(&l->lock);
 
-	return line_remove(&l->line, h);
+	if (!line_remove(&l->line, h))
+		return false;
+	has_left(l, h);
+	return true;
 }
 
 static void stop_slot(struct lane_slot *s, enum held_why why)
@@ -187,7 +255,7 @@ enum lane_cancel lane_cancel(struct lane *l, struct held *h)
 	scoped_lock(&l->lock);
 
 	if (line_remove(&l->line, h))
-		return LANE_WITHDRAWN;
+		return has_left(l, h), LANE_WITHDRAWN;
 	for (unsigned i = 0; i < l->nslots; i++)
 		if (l->slots[i].current == h)
 			return stop_slot(&l->slots[i], STOP_CANCEL), LANE_STOPPED;
@@ -209,7 +277,7 @@ void lane_close(struct lane *l)
 	scoped_lock(&l->lock);
 
 	l->is_closed = true;
-	give_back(l, &l->line);
+	give_back_all(l);
 	pthread_cond_broadcast(&l->work);
 	pthread_cond_broadcast(&l->room);
 }

@@ -7,6 +7,10 @@
  * one thread's loop, and slow ones spread over all slots. How much may be claimed ahead
  * follows from how long tasks take: about 20 ms of work, at most LANE_PREFETCH_MAX, and
  * nothing when tasks take longer than half a second.
+ *
+ * Follow-ups that a dispatcher hands over (dispatcher/handover.h) wait in the same line. Their
+ * room is their own, and for slow tasks larger, so that the steps of one picture stay together;
+ * where tasks take longer than half a second there is none.
  */
 #ifndef LANE_H
 #define LANE_H
@@ -21,6 +25,7 @@ struct reporter;
 struct lane_slot {              /* what one slot does; under the lane's lock */
 	struct held *current;   /* NULL: nothing */
 	int64_t since_us;       /* wall clock: started */
+	uint64_t picture;       /* whose pixels its runner should have: see affinity.h */
 	int64_t deadline_ms;    /* monotonic; when its time limit is over */
 	int wake_fd;            /* an eventfd that ends the slot's waiting */
 };
@@ -35,6 +40,7 @@ struct lane {
 	pthread_cond_t work;            /* slots wait here */
 	pthread_cond_t room;            /* the claimer waits here */
 	struct line line;
+	size_t handed;                  /* of those in the line */
 	unsigned busy, sleeping;        /* slots that run a task; that wait for one */
 	bool is_closed;                 /* slots leave; what is pushed is given back */
 	bool claimer_waits;
@@ -47,6 +53,13 @@ void lane_done(struct lane *l);
 
 /* Hands over claimed tasks; `batch` is empty afterwards. */
 void lane_push(struct lane *l, struct line *batch);
+
+/* One that a dispatcher handed over, to the end of the line or before all others. */
+void lane_hand(struct lane *l, struct held *h, bool first);
+size_t lane_hand_room(struct lane *l);
+/* A slot has nothing to do, and nothing waits: whoever has a task may as well run it himself, and say so. */
+bool lane_would_start(struct lane *l);
+void lane_ran(struct lane *l, int64_t took_us);
 
 /* Slot `i` has ended `ended` (NULL at first; its `end` says how), and takes the next: waits for it.
  * NULL: the lane is closed. */

@@ -138,7 +138,7 @@ int main(int argc, char **argv)
 	struct worker_options o;
 	struct err err;
 
-	heap_setup(0);
+	heap_setup(1);          /* 64 slots would have 16 arenas, and each keeps what a burst left in it */
 	must(sodium_init() >= 0);
 	if (worker_options_parse(argc, argv, &o, &err) < 0)
 		return complain(&err, 2);

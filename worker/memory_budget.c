@@ -120,6 +120,18 @@ enum memory_state memory_take(struct memory_budget *b, struct memory_turn *t, si
 	return take(b, t, bytes);
 }
 
+bool memory_try(struct memory_budget *b, struct memory_turn *t, size_t bytes)
+{
+	scoped_lock(&b->lock);
+
+	give(b, t);
+	if (bytes > b->most || b->first || bytes > b->total - b->granted)
+		return false;
+	t->bytes = bytes;
+	grant(b, t);
+	return true;
+}
+
 enum memory_state memory_look(struct memory_budget *b, struct memory_turn *t)
 {
 	scoped_lock(&b->lock);

@@ -51,6 +51,8 @@ void memory_turn_done(struct memory_turn *t);           /* it was given back */
 
 /* MEMORY_GRANTED, MEMORY_WAITS, MEMORY_TOO_LARGE (over `most`, never), or MEMORY_CLOSED. */
 enum memory_state memory_take(struct memory_budget *b, struct memory_turn *t, size_t bytes);
+/* Granted at once, or nothing is held: nobody waits. */
+bool memory_try(struct memory_budget *b, struct memory_turn *t, size_t bytes) must_use;
 enum memory_state memory_look(struct memory_budget *b, struct memory_turn *t);
 void memory_give(struct memory_budget *b, struct memory_turn *t);       /* in any state */
 /* What is granted becomes at most so much: the picture was let go of, and something else is waited for. */

@@ -20,6 +20,7 @@
 #define CHECK_SOON_MS    5500   /* an orphan needs a second look */
 #define CLAIMER_MAX_MS   40000  /* a block, a hung Redis, a reconnect and a pause are less */
 #define OVERDUE_MS       30000
+#define HEAP_FREE        ((size_t)1 << 20)      /* that a burst of tasks may leave behind */
 
 struct pulse {
 	struct worker *w;
@@ -293,6 +294,7 @@ static void *pulse_main(void *arg)
 		progress_publish(&w->progress, &p.redis);
 		tell_systemd(&p);
 		kill_late_runners(w);
+		heap_trim(HEAP_FREE);
 		sleep_until(w, next_ms);
 	}
 	sign_off(&p);

@@ -2,6 +2,7 @@
 
 #include "clock.h"
 #include "fault.h"
+#include "handed.h"
 #include "log.h"
 #include "settle.h"
 #include "sync.h"
@@ -14,12 +15,14 @@
 
 #define BATCH_MAX        512
 #define BATCH_BYTES      ((size_t)4 << 20)
-#define BACKLOG_MAX      4096
+#define BACKLOG_MAX      1024
+#define ACKS_MAX         256
+#define ACKS_MS          20
 #define STUCK_MS         10000
 #define BACKOFF_MAX_MS   2000
 #define POST_TIMEOUT_S   25      /* over what a dispatcher waits for PostgreSQL; then the next one is asked */
 
-void reporter_push(struct reporter *r, struct held *h)
+static void push(struct reporter *r, struct held *h)
 {
 	scoped_lock(&r->lock);
 
@@ -29,6 +32,15 @@ void reporter_push(struct reporter *r, struct held *h)
 		r->is_asleep = false;           /* once is enough */
 		pthread_cond_signal(&r->wake);
 	}
+}
+
+void reporter_push(struct reporter *r, struct held *h)
+{
+	if (h->nunsynced) {
+		syncer_push(&r->w->syncer, h);
+		return;
+	}
+	push(r, h);
 }
 
 bool reporter_is_stuck(const struct reporter *r)
@@ -57,6 +69,13 @@ static int64_t backoff_ms(unsigned failures)
 	unsigned most = min_of(50u << doublings, (unsigned)BACKOFF_MAX_MS);
 
 	return 20 + randombytes_uniform(most);
+}
+
+static void add_ack(struct reporter *r, struct held *h)
+{
+	if (!r->acks.n)
+		r->acks_since_ms = clock_mono_ms();
+	line_push(&r->acks, h);
 }
 
 /* ---- reports ---- */
@@ -149,43 +168,62 @@ static void refused(struct reporter *r, struct line *batch, const struct http_re
 static int read_answers(const struct http_response *answer, size_t n, json_t **ret, struct err *err)
 {
 	scoped(json_decref_p) json_t *body = json_loadb(answer->body.text ? answer->body.text : "", answer->body.len, 0, NULL);
-	json_t *list = json_object_get(body, "answers");
+	const json_t *list = json_object_get(body, "answers");
 
 	if (!json_is_array(list) || json_array_size(list) != n)
 		return err_set(err, ERR_RETRY, "the dispatcher's answer does not fit %zu reports: %.200s", n,
 			answer->body.text ? answer->body.text : "");
-	*ret = json_incref(list);
+	*ret = steal(&body);
 	return 0;
+}
+
+/* true: it counted. The others are known of: they ran twice, or were cancelled; one line a batch says how many. */
+static bool is_accepted(const struct held *h, const char *said)
+{
+	if (said && strcmp(said, "accepted") == 0)
+		return true;
+	log_debug("report.dropped", "job=%s step=%s item=%d attempt=%d answer=%s", h->task->job, h->task->step, h->task->item,
+		h->task->attempt, log_quote(said ? said : ""));
+	return false;
 }
 
 static void taken(struct reporter *r, struct line *batch, const json_t *answers)
 {
+	size_t done = 0, failed = 0, dropped = 0;
 	struct held *h;
 
 	for (size_t i = 0; (h = line_pop(batch)); i++) {
-		const char *said = json_string_value(json_array_get(answers, i));
-		const char *refused = json_string_value(json_object_get(json_array_get(answers, i), "refused"));
+		const json_t *answer = json_array_get(answers, i);
+		const char *refused = json_is_object(answer) ? json_string_value(json_object_get(answer, "refused")) : NULL;
 
 		if (refused) {
 			refused_alone(r, h, 200, refused);
 			continue;
 		}
-		if (!said || strcmp(said, "accepted") != 0)
-			log_info("report.dropped", "job=%s step=%s item=%d attempt=%d answer=%s", h->task->job, h->task->step,
-				h->task->item, h->task->attempt, log_quote(said ? said : ""));
-		bump(h->failed ? &r->w->failed : &r->w->done, 1);
+		dropped += !is_accepted(h, json_string_value(answer));
+		failed += h->failed;
+		done += !h->failed;
 		h->end = END_ACK;
-		line_push(&r->acks, h);
+		add_ack(r, h);
 	}
+	if (dropped)
+		log_info("reports.dropped", "reports=%zu", dropped);
+	bump(&r->w->done, done);
+	bump(&r->w->failed, failed);
 	r->one_by_one -= r->one_by_one > 0;
 	answered(r);
 }
 
 static int post(struct reporter *r, const struct buf *body, struct http_response *answer, struct err *err)
 {
+	struct http_request q = { .body = body->text, .body_len = body->len, .timeout_s = POST_TIMEOUT_S };
+	scoped(buf_free) struct buf room = { 0 };
+
 	if (fault("worker.report"))
 		return err_set(err, ERR_RETRY, "fault: no dispatcher before a report");
-	if (upstream_call(&r->upstream, "/internal/v1/results", body->text, body->len, POST_TIMEOUT_S, 0, NULL, answer, err) < 0)
+	handed_header(r->w, &room);
+	q.headers = (const char *const[]){ r->upstream.auth, room.text && *room.text ? room.text : NULL, NULL };
+	if (upstream_perform(&r->upstream, &q, "/internal/v1/results", answer, err) < 0)
 		return -1;
 	fault_die("worker.die");
 	if (fault("worker.answer")) {
@@ -199,7 +237,7 @@ static void send_reports(struct reporter *r)
 {
 	scoped(http_response_done) struct http_response answer = { 0 };
 	scoped(buf_free) struct buf body = { 0 };
-	scoped(json_decref_p) json_t *answers = NULL;
+	scoped(json_decref_p) json_t *said = NULL;
 	struct line batch = { 0 };
 	struct err err;
 
@@ -213,15 +251,25 @@ static void send_reports(struct reporter *r)
 		err_set(&err, ERR_RETRY, "the dispatcher answers %u: %.300s", answer.status, answer.body.text ? answer.body.text : "");
 		untake_batch(r, &batch);
 		no_answer(r, &err);
-	} else if (read_answers(&answer, batch.n, &answers, &err) < 0) {
+	} else if (read_answers(&answer, batch.n, &said, &err) < 0) {
 		untake_batch(r, &batch);
 		no_answer(r, &err);
 	} else {
-		taken(r, &batch, answers);
+		taken(r, &batch, json_object_get(said, "answers"));
+		handed_take(r->w, said);
 	}
 }
 
 /* ---- the thread ---- */
+
+/* Acknowledgements wait while there is more to report, which others may wait for; but not for long. */
+static bool has_to_settle(const struct reporter *r, int64_t now)
+{
+	if (now < r->redis_due_ms)
+		return false;
+	return r->putbacks.n || r->refusals.n || r->acks.n >= ACKS_MAX || (r->acks.n && (!r->reports.n || now < r->post_due_ms ||
+		now - r->acks_since_ms >= ACKS_MS));
+}
 
 static void sort_in(struct reporter *r, struct line *in)
 {
@@ -231,11 +279,23 @@ static void sort_in(struct reporter *r, struct line *in)
 		switch (h->end) {
 		case END_REPORT:  line_push(&r->reports, h); break;
 		case END_PUTBACK: line_push(&r->putbacks, h); break;
-		case END_ACK:     line_push(&r->acks, h); break;
+		case END_ACK:     add_ack(r, h); break;
 		case END_REFUSE:  line_push(&r->refusals, h); break;
 		case END_FORGET:  line_push(&r->forgotten, h); break;
 		}
 	}
+}
+
+/* Without waiting: what came, or ran right here, while reports were sent. */
+static void take_inbox(struct reporter *r)
+{
+	struct line in;
+
+	lock(&r->lock);
+	in = r->inbox;
+	r->inbox = (struct line){ 0 };
+	unlock(&r->lock);
+	sort_in(r, &in);
 }
 
 static bool has_redis_work(const struct reporter *r)
@@ -336,7 +396,8 @@ static void *reporter_main(void *arg)
 
 		if (r->reports.n && now >= r->post_due_ms)
 			send_reports(r);
-		if (r->forgotten.n || (has_redis_work(r) && now >= r->redis_due_ms))
+		take_inbox(r);
+		if (r->forgotten.n || has_to_settle(r, clock_mono_ms()))
 			settle(r);
 	}
 	line_append(&r->putbacks, &r->reports);         /* somebody else shall run and report them */

@@ -4,7 +4,8 @@
  * One thread. It POSTs what has finished since its last POST, as one batch; what a dispatcher
  * has answered for it takes out of pixelfleet:running, in one pipeline; and it puts back,
  * acknowledges or refuses what others gave up. Nothing else takes an entry out of `running`,
- * or out of the held set.
+ * or out of the held set. With the answer may come follow-ups (handed.h); those that are quick it
+ * runs itself, and their reports go out before the acknowledgements of the last ones.
  *
  * While no dispatcher can be reached it keeps the reports and tries again, for ever; while
  * Redis cannot be reached, the acknowledgements.
@@ -38,6 +39,7 @@ struct reporter {
 	size_t one_by_one;              /* so many reports go alone, to find the one that is refused */
 	unsigned post_failures, redis_failures;
 	int64_t post_due_ms, redis_due_ms;
+	int64_t acks_since_ms;          /* the oldest of the acks; undefined when there is none */
 };
 
 int reporter_start(struct reporter *r, struct worker *w, struct err *err) must_use;
@@ -46,7 +48,7 @@ int reporter_start(struct reporter *r, struct worker *w, struct err *err) must_u
 void reporter_stop(struct reporter *r, unsigned wait_ms);
 void reporter_done(struct reporter *r);         /* nobody pushes any more */
 
-/* Hands over an entry whose end is decided. */
+/* Hands over an entry whose end is decided; by way of the syncer, when its outputs are not on the disk yet. */
 void reporter_push(struct reporter *r, struct held *h);
 
 /* No dispatcher took a report for so long that claiming more would only pile up. */

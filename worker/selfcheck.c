@@ -104,14 +104,6 @@ static void forget_reaped(struct selfcheck *c, const struct entries *missing)
 		log_warn("selfcheck.reaped", "tasks=%zu forgotten=%zu", missing->n, forgotten);
 }
 
-static struct lane *lane_of(struct worker *w, const char *queue)
-{
-	for (size_t i = 0; i < w->nlanes; i++)
-		if (strcmp(w->lanes[i].queue, queue) == 0)
-			return &w->lanes[i];
-	return NULL;
-}
-
 static void adopt(struct selfcheck *c, const struct orphan *o)
 {
 	struct line batch = { 0 };
@@ -121,7 +113,7 @@ static void adopt(struct selfcheck *c, const struct orphan *o)
 	worker_accept(c->w, &c->w->lanes[0], o->raw, o->len, &batch);
 	if (!batch.first)
 		return;                 /* refused */
-	lane = lane_of(c->w, batch.first->task->queue);
+	lane = worker_lane(c->w, batch.first->task->queue);
 	if (lane)
 		batch.first->lane = lane;
 	lane_push(batch.first->lane, &batch);

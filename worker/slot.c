@@ -78,7 +78,7 @@ static void end_unrun(struct held *h, enum asked why)
 }
 
 /* What a stopped step ends as: a cancel is for the dispatcher to judge, a drain is nobody's business. */
-static void decide_end(struct slot *s, struct held *h, struct task_result *r)
+void slot_decide(struct worker *w, struct held *h, struct task_result *r)
 {
 	h->end = END_REPORT;
 	if (r->failed && r->err.kind == ERR_CANCEL && peek(&h->why) != STOP_CANCEL) {
@@ -91,7 +91,14 @@ static void decide_end(struct slot *s, struct held *h, struct task_result *r)
 		log_debug("step.done", "tool=%s attempt=%d ms=%lld", h->task->tool->name, h->task->attempt,
 			(long long)(r->took_us / 1000));
 	h->failed = r->failed && !r->deferred;
-	task_report(h->task, r, s->w->name, &h->text);
+	if (!r->failed && r->nunsynced) {
+		syncer_wait_room(&w->syncer);
+		h->unsynced = steal(&r->unsynced);
+		h->nunsynced = r->nunsynced;
+		r->nunsynced = 0;
+	}
+	task_report(h->task, r, w->name, &h->text);
+	held_has_run(&w->held, h);
 }
 
 static void note_once(struct slot *s, const struct held *h, const struct task_result *r)
@@ -129,7 +136,7 @@ static void run_one(struct slot *s, struct held *h, int64_t *took_us)
 	if (peek(&h->stop)) {           /* cancelled on its way here */
 		r = (struct task_result){ .failed = true, .started_us = clock_wall_us() };
 		err_set(&r.err, ERR_CANCEL, "the job was cancelled before the step started");
-		decide_end(s, h, &r);
+		slot_decide(s->w, h, &r);
 		return;
 	}
 	if (h->task->is_requeue) {
@@ -142,7 +149,7 @@ static void run_one(struct slot *s, struct held *h, int64_t *took_us)
 		}
 	}
 	if (defer(s, h->task, &r)) {
-		decide_end(s, h, &r);
+		slot_decide(s->w, h, &r);
 		note_once(s, h, &r);
 		return;
 	}
@@ -150,7 +157,7 @@ static void run_one(struct slot *s, struct held *h, int64_t *took_us)
 		lane_set_deadline(s->lane, s->index, deadline_ms);
 	exec_task(&s->executor, h->task, &h->stop, deadline_ms, &r);
 	*took_us = r.took_us;
-	decide_end(s, h, &r);
+	slot_decide(s->w, h, &r);
 	note_once(s, h, &r);
 }
 
@@ -191,6 +198,7 @@ int slot_start(struct slot *s, struct worker *w, struct lane *lane, unsigned ind
 		return -1;
 	s->executor.on_loading = on_loading;
 	s->executor.arg = s;
+	s->executor.leaves_sync = !w->once;
 	s->executor.is_patient = true;
 	s->executor.memory.on_deadline = on_deadline;
 	s->executor.memory.arg = s;

@@ -21,4 +21,7 @@ int slot_start(struct slot *s, struct worker *w, struct lane *lane, unsigned ind
 void slot_join(struct slot *s);         /* its lane is closed; its child is gone afterwards */
 void slot_done(struct slot *s);         /* nobody looks at it any more */
 
+/* Fills in h->end, and the report: what becomes of a task that has run. */
+void slot_decide(struct worker *w, struct held *h, struct task_result *r);
+
 #endif

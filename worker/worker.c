@@ -1,5 +1,6 @@
 #include "worker.h"
 
+#include "affinity.h"
 #include "claim.h"
 #include "clock.h"
 #include "control.h"
@@ -84,6 +85,7 @@ int worker_start(struct worker *w, const struct conf *conf, const char *slots, b
 	for (size_t i = 0; i < spec.n; i++)
 		lane_init(&w->lanes[w->nlanes++], spec.queue[i], spec.slots[i], &w->reporter);
 	w->inference = inference_new(conf, model_slots(&spec), NULL);
+	syncer_start(&w->syncer, w);
 	if (reporter_start(&w->reporter, w, err) < 0 || start_slots(w, err) < 0)
 		return -1;              /* the program ends now */
 	pulse_start(w);
@@ -125,6 +127,8 @@ void worker_accept(struct worker *w, struct lane *lane, const char *raw, size_t 
 	struct err err;
 	int rc = task_parse(raw, len, &w->sealer, &h->task, &err);
 
+	if (rc == 0)
+		h->picture = affinity_of(h->task);
 	line_push(&one, h);
 	held_add(&w->held, &one);
 	if (rc == 0 && control_was_cancelled(w, h->task)) {
@@ -138,6 +142,14 @@ void worker_accept(struct worker *w, struct lane *lane, const char *raw, size_t 
 	buf_puts(&h->text, err.msg);
 	h->end = END_REFUSE;
 	reporter_push(&w->reporter, h);
+}
+
+struct lane *worker_lane(struct worker *w, const char *queue)
+{
+	for (size_t i = 0; i < w->nlanes; i++)
+		if (strcmp(w->lanes[i].queue, queue) == 0)
+			return &w->lanes[i];
+	return NULL;
 }
 
 /* A claimer that waits in BLMOVE is told to stop waiting by Redis itself, so that no task can be
@@ -209,6 +221,7 @@ void worker_stop(struct worker *w)
 		lane_stop_all(&w->lanes[i], STOP_PUTBACK);
 	for (size_t i = 0; i < w->nslots; i++)
 		slot_join(&w->slots[i]);
+	syncer_stop(&w->syncer);
 	reporter_stop(&w->reporter, peek(&w->reporter.stuck_since_ms) ? STUCK_WAIT_MS : REPORT_WAIT_MS);
 	poke(&w->is_leaving, true);
 	pulse_join(w);

@@ -25,6 +25,7 @@
 #include "reporter.h"
 #include "seal.h"
 #include "store.h"
+#include "syncer.h"
 
 #include <sys/types.h>
 
@@ -57,6 +58,7 @@ struct worker {
 	struct claimer *claimers;       /* one a lane */
 	struct slot *slots;             /* all lanes' */
 	size_t nslots;
+	struct syncer syncer;
 	struct reporter reporter;
 	pthread_t pulse, control;
 	struct recent_cancels cancels;
@@ -88,6 +90,7 @@ void worker_stop(struct worker *w);
 
 /* Takes what was moved to `running`: parses it and gives it to the lane, or refuses it. */
 void worker_accept(struct worker *w, struct lane *lane, const char *raw, size_t len, struct line *batch);
+struct lane *worker_lane(struct worker *w, const char *queue);  /* NULL: not served */
 void worker_met(struct worker *w, bool *whom);
 bool worker_is_ready(const struct worker *w);
 bool worker_may_claim(const struct worker *w);

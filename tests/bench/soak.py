@@ -17,7 +17,6 @@ import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "integration"))
 
-from bench import wait_all  # noqa: E402 pylint: disable=wrong-import-position
 from fleet import Fleet  # noqa: E402 pylint: disable=wrong-import-position
 from pictures import names, nature  # noqa: E402 pylint: disable=wrong-import-position
 from services import Services, built  # noqa: E402 pylint: disable=wrong-import-position
@@ -27,6 +26,16 @@ PICTURES = int(os.environ.get("PICTURES", 20000))
 PARTS = 20
 PER_JOB = 1000
 GROWTH, GROWTH_KB = 1.10, 4096
+
+
+def wait_all(fleet, n):
+    """Until n jobs have succeeded."""
+    while True:
+        states = dict(fleet.sql("SELECT state::text, count(*) FROM pixelfleet.job GROUP BY 1"))
+        if states.get("succeeded", 0) >= n:
+            return
+        assert not set(states) - {"running", "succeeded"} and not fleet.refused(), (states, fleet.refused())
+        time.sleep(0.02)
 
 
 class Looks:

@@ -12,7 +12,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	scoped(submission_free_p) struct submission *s = NULL;
 	scoped(buf_free) struct buf text = { 0 };
 
-	if (submission_parse((const char *)data, size, "", &s, problems) == 0)
+	if (submission_parse(NULL, (const char *)data, size, "", &s, problems) == 0)
 		return 0;
 	refusal_text("01890a5d-ac96-774b-bcce-b302099a8057", "2026-01-02T03:04:05.678901Z", (const char *)data, size, problems, &text);
 	letter = fuzz_must_be_json(text.text, text.len);

@@ -95,6 +95,44 @@ def test_a_runner_that_cannot_be_started_is_tried_again(fleet):
     assert fleet.wait_end(job, 60) == "succeeded", fleet.explain(job)
 
 
+SMALL = [{"id": "src", "tool": "fetch"}, {"id": "small", "tool": "resize", "params": {"width": 9}, "needs": ["src"]}]
+
+
+def small_ones(fleet, n):
+    """A job whose outputs are all different, and what a look at each of them says."""
+    job = fleet.submit(SMALL, small(fleet.pictures, n))
+
+    def all_are_there():
+        artifacts = fleet.sql("SELECT artifacts FROM pixelfleet.step_view WHERE job = %s AND step = 'small'", job)
+        return len(artifacts) == n and all(
+            len(fleet.http("GET", f"/api/v1/artifacts/{a['digest']}").body) == a["bytes"] for made in artifacts for a in made)
+
+    return job, all_are_there
+
+
+@pytest.mark.parametrize("hit", [1, 2])
+def test_a_worker_that_dies_before_outputs_are_on_the_disk_has_reported_none_of_them(fleet, hit):
+    fleet.settings["PIXELFLEET_DEAD_AFTER_MS"] = 2500
+    fleet.start_dispatcher()
+    doomed = fleet.start_worker("image=2,io=1", env={"FAULT": f"worker.sync={hit}"}, faults=True)
+    job, all_are_there = small_ones(fleet, 12)
+    died(doomed)
+    doomed.ended = True
+    fleet.start_worker("image=2,io=1")
+    assert fleet.wait_end(job, 60) == "succeeded", fleet.explain(job)
+    assert all_are_there()
+
+
+def test_an_output_that_the_disk_does_not_take_is_made_again(fleet):
+    fleet.start_dispatcher()
+    worker = fleet.start_worker("image=1,io=1", env={"FAULT": "worker.keep=1"}, faults=True)
+    job, all_are_there = small_ones(fleet, 3)
+    assert fleet.wait_end(job, 60) == "succeeded", fleet.explain(job)
+    assert all_are_there()
+    assert worker.logged(r"ev=step\.unkept .*No space left")
+    assert fleet.sql("SELECT kind FROM pixelfleet.attempt WHERE job = %s", job) == ["retry"]
+
+
 def test_every_fault_point_is_listed_with_what_happens_there(fleet):
     listed = subprocess.run([built("pixelfleet-dispatcher", faults=True), "--faults"], capture_output=True, text=True,
                             check=True, env=fleet.environment()).stdout

@@ -1,4 +1,6 @@
 """Redis forgets; PostgreSQL does not."""
+import json
+
 from fleet import wait_for
 from pictures import names
 
@@ -65,6 +67,22 @@ def test_a_task_that_vanished_from_its_queue_is_found_by_the_scan(fleet):
     fleet.redis.lpop("pixelfleet:queue:io")
     fleet.start_worker()
     assert fleet.wait_end(job, 60) == "succeeded", fleet.explain(job)
+
+
+def test_a_push_that_is_owed_does_not_double_what_is_being_pushed(fleet):
+    """Steps that changed after the scan began are somebody's to push; here they are said to have changed in an hour."""
+    dispatcher = fleet.start_dispatcher(env={"FAULT": "ledger.push=2", "PIXELFLEET_SCAN_INTERVAL_S": 2}, faults=True)
+    job = fleet.submit([{"id": "a", "tool": "noop", "queue": "quick"}], names(5))
+    wait_for(lambda: fleet.redis.llen("pixelfleet:queue:quick") == 5, what="five tasks queued")
+    fleet.sql("UPDATE pixelfleet.step SET changed_at = now() + interval '1 hour' WHERE job = %s AND ordinal < 2", job)
+    fleet.redis.delete("pixelfleet:queue:quick")
+    owed = fleet.submit([{"id": "a", "tool": "noop", "queue": "quick"}], names(1))
+    dispatcher.wait_logged(r"ev=rebuild\.done lost=0 found=0 pushed=4")
+    tasks = [json.loads(task) for task in fleet.redis.lrange("pixelfleet:queue:quick", 0, -1)]
+    assert sorted((task["job"] == job, task["ordinal"]) for task in tasks) == [(False, 0), (True, 2), (True, 3), (True, 4)]
+    fleet.sql("UPDATE pixelfleet.step SET changed_at = now() - interval '1 minute' WHERE job = %s AND ordinal < 2", job)
+    fleet.start_worker("quick=2")
+    assert {fleet.wait_end(job, 60), fleet.wait_end(owed, 60)} == {"succeeded"}
 
 
 def test_more_than_the_window_waits_in_postgresql_and_comes_in_order(fleet):

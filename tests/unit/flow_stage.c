@@ -1,6 +1,7 @@
 #include "flow_stage.h"
 
 #include "clock.h"
+#include "reference.h"
 #include "test.h"
 
 #include <stdlib.h>
@@ -74,7 +75,7 @@ char *flow_stage_file(struct flow_stage *s, const char *name)
 
 		if (strcmp(json_string_value(json_object_get(a, "name")), name) != 0)
 			continue;
-		assert_int_equal(store_get(&s->store, json_string_value(json_object_get(a, "digest")), &fd, &size, &s->err), 0);
+		assert_int_equal(artifact_open(&s->conf, &s->store, a, &fd, &size, NULL, &s->err), 0);
 		assert_int_equal(json_integer_value(json_object_get(a, "bytes")), size);
 		text = xcalloc(1, size + 1);
 		assert_int_equal(read(fd, text, size), size);

@@ -1,6 +1,8 @@
 /* studio.c - the fake worker that catches what tools put out, and the painter of test pictures. */
 #include "studio.h"
 
+#include "decoded.h"
+
 #include "picture.h"
 #include "registry.h"
 #include "test.h"
@@ -187,16 +189,19 @@ void studio_run(struct shot *s, const char *tool, const char *params, int fd, co
 	struct job_input inputs[3] = {
 		{ .step = "what", .name = "mask", .media_type = "image/png", .fd = mask_fd },
 		{ .step = "boxes", .fd = -1, .data = s->items },
-		{ .step = "src", .name = "picture", .media_type = "image/x", .origin = origin, .fd = fd },
+		{ .step = "src", .name = "picture", .media_type = "image/x", .origin = origin, .fd = fd, .digest = s->digest },
 	};
+	json_t *shared = s->shared ? json_loads(s->shared, 0, NULL) : NULL;
 	struct runner_job job = { .tool = tool, .job = "j", .step = "s", .attempt = 1, .final = !s->not_final,
 		.params = given, .inputs = inputs + !s->mask, .ninputs = s->mask ? 3 : 2, .max_pixels = s->max_pixels ? s->max_pixels : 100000000,
-		.ctx = &s->ctx };
+		.shared = shared, .ctx = &s->ctx };
 
 	studio_start();
 	assert_non_null(given);
 	s->ctx = (struct runner_ctx){ .open = catch_open, .done = catch_done, .ask = s->ask, .memory = catch_memory };
 	s->result = runner_run(&job, &s->data, &s->err);
+	decoded_rest();
+	json_decref(shared);
 	json_decref(given);
 	if (fd >= 0)
 		close(fd);

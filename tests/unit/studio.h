@@ -28,6 +28,7 @@ struct shot {
 	int fail_open;          /* output_open fails with ERR_RETRY */
 	int full_disk;          /* outputs go to /dev/full */
 	bool not_final;
+	const char *digest, *shared;    /* of the picture, and with whom it is shared, as in shared/sharing.h; or NULL */
 	size_t max_pixels;      /* 0: many */
 	const json_t *items;    /* one more input, of data */
 	VipsImage *mask;        /* and one more picture, before the other, named "mask"; stays the caller's */

@@ -2,6 +2,7 @@
 
 #include "flow_stage.h"
 #include "http_stub.h"
+#include "reference.h"
 
 #include <fcntl.h>
 #include <stdlib.h>
@@ -33,7 +34,47 @@ static void expect_reject(struct flow_stage *s, const char *source, const char *
 		fail_msg("'%s' is not in '%s'", words, s->err.msg);
 }
 
-TEST(flow_fetch_keeps_a_picture_under_an_allowed_root)
+TEST(flow_fetch_copies_a_picture_under_an_allowed_root_when_asked_to)
+{
+	struct flow_stage s;
+	const json_t *a;
+	scoped(free_p) char *text = NULL;
+
+	flow_stage_open(&s, "fetch");
+	put(test_path("a b.jpg"), PNG, sizeof PNG - 1);
+	assert_int_equal(fetch(&s, test_path("a b.jpg"), "{\"copy\":true}"), 0);
+	put(test_path("a b.jpg"), "other", 5);
+	a = json_array_get(s.result.artifacts, 0);
+	assert_false(reference_is(a));
+	assert_int_equal(json_integer_value(json_object_get(a, "bytes")), sizeof PNG - 1);
+	assert_string_equal(json_string_value(json_object_get(a, "file")), "a b.jpg");
+	text = flow_stage_file(&s, "picture");
+	assert_string_equal(text, PNG);
+	flow_stage_close(&s);
+}
+
+TEST(flow_fetch_copies_where_the_setting_says_so_and_the_step_does_not)
+{
+	struct flow_stage s;
+
+	flow_stage_open(&s, "fetch");
+	put(test_path("a.png"), PNG, sizeof PNG - 1);
+	s.conf.fetch_copy = true;
+	assert_int_equal(fetch(&s, test_path("a.png"), "{}"), 0);
+	assert_false(reference_is(json_array_get(s.result.artifacts, 0)));
+	assert_int_equal(fetch(&s, test_path("a.png"), "{\"copy\":false}"), 0);
+	assert_true(reference_is(json_array_get(s.result.artifacts, 0)));
+	flow_stage_close(&s);
+}
+
+static bool is_unused(void *arg, const char *digest)
+{
+	(void)arg;
+	(void)digest;
+	return true;
+}
+
+TEST(flow_fetch_refers_to_a_picture_under_an_allowed_root_and_stores_nothing)
 {
 	struct flow_stage s;
 	const json_t *a;
@@ -46,8 +87,12 @@ TEST(flow_fetch_keeps_a_picture_under_an_allowed_root)
 	assert_string_equal(json_string_value(json_object_get(a, "media_type")), "image/png");
 	assert_string_equal(json_string_value(json_object_get(a, "origin")), "png");
 	assert_string_equal(json_string_value(json_object_get(a, "file")), "a b.jpg");
+	assert_true(reference_is(a));
+	assert_string_equal(json_string_value(json_object_get(a, "path")), test_path("a b.jpg"));
+	assert_int_equal(json_integer_value(json_object_get(a, "bytes")), sizeof PNG - 1);
 	text = flow_stage_file(&s, "picture");
 	assert_string_equal(text, PNG);
+	assert_int_equal(store_collect(&s.store, 0, is_unused, NULL), 0);
 	flow_stage_close(&s);
 }
 
@@ -179,7 +224,7 @@ TEST(flow_fetch_finds_uploads_in_the_gallerys_directory_which_is_open_for_nothin
 
 		assert_int_equal(fetch(&s, whole, "{}"), 0);
 	}
-	expect_reject(&s, "upload:text.png", "'text.png'");
+	expect_reject(&s, "upload:text.png", "text.png'");
 	expect_reject(&s, "upload:gone.png", "there is no file");
 	expect_reject(&s, "upload:uploads/../uploads/a.png", "'..'");
 	expect_reject(&s, "upload:/etc/hostname", "not under an allowed directory");

@@ -36,3 +36,18 @@ TEST(queues_remember_the_names_they_saw)
 	assert_string_equal(names[0], "image");
 	queues_free(q);
 }
+
+TEST(what_was_reserved_keeps_its_room_until_it_must_be_in_redis)
+{
+	struct queues *q = queues_new(10);
+
+	for (int k = 0; k < 10; k++)
+		assert_true(queues_reserve(q, "image", false));
+	assert_int_equal(queues_measured(q, "image", 0, false), 10);    /* none of them is there yet */
+	assert_false(queues_reserve(q, "image", false));
+	assert_int_equal(queues_measured(q, "image", 0, false), 10);
+	assert_int_equal(queues_measured(q, "image", 0, false), 10);
+	assert_int_equal(queues_measured(q, "image", 0, false), 0);     /* their batch was undone */
+	assert_true(queues_reserve(q, "image", false));
+	queues_free(q);
+}

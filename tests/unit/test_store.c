@@ -176,3 +176,71 @@ TEST(store_open_says_which_directory_it_cannot_make)
 	assert_non_null(strstr(e.msg, "file"));
 	assert_int_equal(store_open(&s, "", &e), -1);
 }
+
+/* ---- in two halves ---- */
+
+static void prepare(struct store *s, const char *text, struct store_item *ret)
+{
+	struct err e;
+	int fd;
+
+	assert_int_equal(store_create(s, &fd, &e), 0);
+	assert_int_equal(write(fd, text, strlen(text)), strlen(text));
+	assert_int_equal(store_prepare(s, &fd, ret, &e), 0);
+	assert_int_equal(fd, -1);
+}
+
+static bool is_there(struct store *s, const char *digest)
+{
+	scoped(close_p) int fd = -1;
+	struct err e;
+	size_t n;
+
+	return store_get(s, digest, &fd, &n, &e) == 0;
+}
+
+TEST(store_sync_makes_artifacts_of_all_that_was_prepared_and_of_nothing_before)
+{
+	struct store_item a, b, twin, old, *all[] = { &a, &b, &twin, &old };
+	char digest[DIGEST_TEXT];
+	struct store s;
+	struct err e;
+
+	assert_int_equal(store_open(&s, test_path("store"), &e), 0);
+	assert_int_equal(store_put(&s, "old", 3, digest, &e), 0);
+	prepare(&s, "first", &a);
+	prepare(&s, "second", &b);
+	prepare(&s, "first", &twin);
+	prepare(&s, "old", &old);
+	assert_false(is_there(&s, a.digest));
+	assert_int_equal(old.fd, -1);
+	store_sync(&s, all, countof(all));
+	for (size_t i = 0; i < countof(all); i++) {
+		assert_int_equal(all[i]->error, 0);
+		assert_int_equal(all[i]->fd, -1);
+		assert_true(is_there(&s, all[i]->digest));
+	}
+	assert_string_equal(a.digest, twin.digest);
+	assert_string_equal(old.digest, digest);
+	store_close(&s);
+}
+
+TEST(store_sync_says_which_artifact_could_not_be_kept)
+{
+	struct store_item good, bad, *both[] = { &bad, &good };
+	struct store s;
+	struct err e;
+	char dir[3];
+
+	assert_int_equal(store_open(&s, test_path("store"), &e), 0);
+	prepare(&s, "first", &bad);
+	prepare(&s, "second", &good);
+	snprintf(dir, sizeof dir, "%.2s", bad.digest);
+	assert_int_not_equal(memcmp(bad.digest, good.digest, 2), 0);
+	assert_int_equal(symlinkat("nowhere", s.dir, dir), 0);
+	store_sync(&s, both, 2);
+	assert_int_not_equal(bad.error, 0);
+	assert_int_equal(good.error, 0);
+	assert_true(is_there(&s, good.digest));
+	store_close(&s);
+}

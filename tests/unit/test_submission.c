@@ -8,6 +8,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <sodium.h>
+
 #define PIPE "\"pipeline\":{\"steps\":[{\"id\":\"a\",\"tool\":\"noop\"}]}"
 
 /* What is wrong with it, in words; NULL when nothing is. */
@@ -16,7 +18,7 @@ static char *wrong_with(const char *text, size_t len)
 	scoped(json_decref_p) json_t *problems = json_array();
 	scoped(submission_free_p) struct submission *s = NULL;
 	struct buf b = { 0 };
-	int rc = submission_parse(text, len, "/pics:/more", &s, problems);
+	int rc = submission_parse(NULL, text, len, "/pics:/more", &s, problems);
 
 	assert_int_equal(rc < 0, json_array_size(problems) > 0);
 	assert_int_equal(rc == 0, s != NULL);
@@ -33,7 +35,7 @@ TEST(a_submission_is_read_with_all_its_members)
 	scoped(json_decref_p) json_t *problems = json_array();
 	scoped(submission_free_p) struct submission *s = NULL;
 
-	assert_int_equal(submission_parse(text, sizeof text - 1, "/pics", &s, problems), 0);
+	assert_int_equal(submission_parse(NULL, text, sizeof text - 1, "/pics", &s, problems), 0);
 	assert_string_equal(s->client_id, "order-7");
 	assert_int_equal(s->items, 2);
 	assert_true(s->high);
@@ -46,7 +48,7 @@ TEST(a_submission_without_pictures_has_one_item)
 	scoped(json_decref_p) json_t *problems = json_array();
 	scoped(submission_free_p) struct submission *s = NULL;
 
-	assert_int_equal(submission_parse("{" PIPE "}", strlen("{" PIPE "}"), "", &s, problems), 0);
+	assert_int_equal(submission_parse(NULL, "{" PIPE "}", strlen("{" PIPE "}"), "", &s, problems), 0);
 	assert_int_equal(s->items, 1);
 }
 
@@ -56,7 +58,7 @@ TEST(the_serving_shape_is_accepted)
 	scoped(json_decref_p) json_t *problems = json_array();
 	scoped(submission_free_p) struct submission *s = NULL;
 
-	assert_int_equal(submission_parse(text, sizeof text - 1, "", &s, problems), 0);
+	assert_int_equal(submission_parse(NULL, text, sizeof text - 1, "", &s, problems), 0);
 	assert_int_equal(s->definition->nnodes, 3);
 }
 
@@ -66,7 +68,7 @@ TEST(a_callback_url_adds_a_last_step)
 	scoped(json_decref_p) json_t *problems = json_array();
 	scoped(submission_free_p) struct submission *s = NULL;
 
-	assert_int_equal(submission_parse(text, sizeof text - 1, "", &s, problems), 0);
+	assert_int_equal(submission_parse(NULL, text, sizeof text - 1, "", &s, problems), 0);
 	assert_true(s->definition->nodes[definition_find(s->definition, "callback")].always);
 }
 
@@ -76,9 +78,9 @@ TEST(the_same_body_has_the_same_digest_in_any_order_of_members)
 	scoped(json_decref_p) json_t *problems = json_array();
 	scoped(submission_free_p) struct submission *a = NULL, *b = NULL, *c = NULL;
 
-	assert_int_equal(submission_parse(one, sizeof one - 1, "", &a, problems), 0);
-	assert_int_equal(submission_parse(two, sizeof two - 1, "", &b, problems), 0);
-	assert_int_equal(submission_parse(other, sizeof other - 1, "", &c, problems), 0);
+	assert_int_equal(submission_parse(NULL, one, sizeof one - 1, "", &a, problems), 0);
+	assert_int_equal(submission_parse(NULL, two, sizeof two - 1, "", &b, problems), 0);
+	assert_int_equal(submission_parse(NULL, other, sizeof other - 1, "", &c, problems), 0);
 	assert_memory_equal(a->digest, b->digest, 32);
 	assert_memory_not_equal(a->digest, c->digest, 32);
 }
@@ -136,7 +138,7 @@ TEST(a_directory_stands_for_the_pictures_in_it)
 
 	for (size_t k = 0; k < countof(names); k++)
 		close(open(test_path(names[k]), O_CREAT | O_WRONLY, 0600));
-	assert_int_equal(submission_parse(text, strlen(text), test_dir(), &s, problems), 0);
+	assert_int_equal(submission_parse(NULL, text, strlen(text), test_dir(), &s, problems), 0);
 	assert_int_equal(s->items, 2);
 	assert_non_null(strstr(json_string_value(json_array_get(s->images, 0)), "/a.jpg"));
 }
@@ -152,8 +154,151 @@ TEST(submission_with_a_hundred_thousand_mistakes_lists_the_first_hundred_and_say
 	for (int i = 0; i < 70000; i++)
 		buf_printf(&text, "%s\"m%d\":1", i ? "," : "", i);
 	buf_puts(&text, "}");
-	assert_int_equal(submission_parse(text.text, text.len, "", &s, problems), -1);
+	assert_int_equal(submission_parse(NULL, text.text, text.len, "", &s, problems), -1);
 	assert_int_equal(json_array_size(problems), 101);
 	last = json_array_get(problems, 100);
 	assert_non_null(strstr(json_string_value(json_object_get(last, "allowed")), "more problems"));
+}
+
+/* ---- with a cache ---- */
+
+struct outcome {
+	struct submission *s;
+	char *why;
+};
+
+static struct outcome parse(struct definition_cache *cache, const char *text)
+{
+	scoped(json_decref_p) json_t *problems = json_array();
+	struct buf why = { 0 };
+	struct outcome o = { 0 };
+	int rc = submission_parse(cache, text, strlen(text), "/pics", &o.s, problems);
+
+	assert_int_equal(rc < 0, o.s == NULL);
+	assert_int_equal(rc < 0, json_array_size(problems) > 0);
+	if (rc < 0)
+		problems_text(problems, &why);
+	o.why = buf_take(&why);
+	return o;
+}
+
+static void outcome_done(struct outcome *o)
+{
+	submission_free(o->s);
+	free(o->why);
+}
+
+/* Whatever the cache has seen, what comes of a text is what comes of it without one. */
+static void check_same(struct definition_cache *cache, const char *text)
+{
+	scoped(outcome_done) struct outcome plain = parse(NULL, text), cached = parse(cache, text), again = parse(cache, text);
+	const struct outcome *others[] = { &cached, &again };
+
+	for (size_t k = 0; k < countof(others); k++) {
+		const struct outcome *o = others[k];
+
+		assert_string_equal(plain.why, o->why);
+		if (!plain.s) {
+			assert_null(o->s);
+			continue;
+		}
+		assert_non_null(o->s);
+		assert_true(json_equal(plain.s->images, o->s->images));
+		assert_int_equal(plain.s->items, o->s->items);
+		assert_int_equal(plain.s->definition == NULL, o->s->definition == NULL);
+		if (plain.s->definition)
+			assert_string_equal(plain.s->definition->text, o->s->definition->text);
+		if (plain.s->client_id)
+			assert_memory_equal(plain.s->digest, o->s->digest, 32);
+	}
+}
+
+TEST(a_submission_whose_definition_is_known_is_read_as_any_other)
+{
+	static const char *const texts[] = {
+		"{" PIPE "}", "{" PIPE ",\"images\":[\"http://x.example/1\"]}", "{ " PIPE " , \"id\":\"a\",\"labels\":{\"l\":\"\\u00e9\"}}", "{\"id\":\"b\"," PIPE "}",
+		"{\"id\":\"c\",\"steps\":[{\"name\":\"noop\"}],\"name\":\"n\",\"images\":[]}", "{\"name\":\"n\",\"steps\":[{\"name\":\"noop\"}],\"id\":\"c\"}",
+		"{\"id\":\"c\",\"steps\":[{\"name\":\"noop\"}]}", "{\"name\":7,\"steps\":[{\"name\":\"noop\"}]}",
+		"{" PIPE ",\"steps\":[{\"name\":\"noop\"}]}", "{" PIPE ",\"name\":7}", "{" PIPE "," PIPE "}", "{" PIPE ",\"pipelin\\u0065\":1}",
+		"{" PIPE ",\"images\":7}", "{" PIPE "", "{" PIPE "}}", "{" PIPE "x}", "{" PIPE ",\"priority\":\"\xff\"}", "{" PIPE ",\"nonsense\":0}",
+		"{" PIPE ",\"callback_url\":\"http://x.example/a\"}", "{" PIPE ",\"callback_url\":\"http://x.example/b\"}", "{" PIPE ",\"callback_url\":7}",
+		"{" PIPE ",\"params\":{\"a\":{}}}", "{" PIPE ",\"params\":{\"b\":{}}}", "{\"pipeline\":\"stored\"}", "{\"pipeline\":0}", "[" PIPE "]",
+		"{\"pipeline\":{\"steps\":[{\"id\":\"b\",\"tool\":\"noop\"}]}}", "{\"pipeline\":{\"steps\":[{\"id\":\"a\",\"tool\":\"nope\"}]}}",
+	};
+	struct definition_cache *cache = definition_cache_new();
+
+	for (size_t round = 0; round < 2; round++)
+		for (size_t k = 0; k < countof(texts); k++)
+			check_same(cache, texts[k]);
+	definition_cache_free(cache);
+}
+
+TEST(definitions_that_differ_in_one_byte_are_not_taken_for_each_other)
+{
+	struct definition_cache *cache = definition_cache_new();
+	scoped(outcome_done) struct outcome a = parse(cache, "{" PIPE "}"), same = parse(cache, "{" PIPE ",\"id\":\"x\"}");
+	scoped(outcome_done) struct outcome b = parse(cache, "{\"pipeline\":{\"steps\":[{\"id\":\"b\",\"tool\":\"noop\"}]}}");
+	scoped(outcome_done) struct outcome blank = parse(cache, "{\"pipeline\":{\"steps\":[{\"id\":\"a\", \"tool\":\"noop\"}]}}");
+
+	assert_ptr_equal(a.s->definition, same.s->definition);
+	assert_string_equal(b.s->definition->nodes[0].id, "b");
+	assert_ptr_not_equal(a.s->definition, blank.s->definition);
+	assert_string_equal(a.s->definition->text, blank.s->definition->text);
+	assert_int_equal(definition_cache_size(cache), 3);
+	definition_cache_free(cache);
+}
+
+#define NEEDS_PARAMS "{\"images\":[\"http://x.example/1\"],\"pipeline\":{\"steps\":[{\"id\":\"a\",\"tool\":\"crop\"}]}"
+
+TEST(a_known_definition_still_needs_the_parameters_that_it_leaves_to_the_submission)
+{
+	struct definition_cache *cache = definition_cache_new();
+	scoped(outcome_done) struct outcome with = parse(cache, NEEDS_PARAMS ",\"params\":{\"a\":{\"width\":8,\"height\":8}}}");
+	scoped(outcome_done) struct outcome without = parse(cache, NEEDS_PARAMS "}"), half = parse(cache, NEEDS_PARAMS ",\"params\":{\"a\":{\"width\":8}}}");
+
+	assert_non_null(with.s);
+	assert_false(with.s->definition->is_complete);
+	assert_non_null(strstr(without.why, "/pipeline/steps/0/params/width"));
+	assert_non_null(strstr(half.why, "/pipeline/steps/0/params/height"));
+	definition_cache_free(cache);
+}
+
+TEST(the_digest_of_a_body_stays_what_it_is_because_it_is_stored)
+{
+	static const char text[] = "{\"images\":[\"http://x.example/1\"],\"id\":\"order-7\"," PIPE ",\"deadline_s\":2.5,\"labels\":{\"b\":\"\\u00e9\",\"a\":\"1\"}}";
+	struct definition_cache *cache = definition_cache_new();
+	char hex[65];
+
+	for (int k = 0; k < 2; k++) {
+		scoped(outcome_done) struct outcome o = parse(cache, text);
+
+		sodium_bin2hex(hex, sizeof hex, o.s->digest, 32);
+		assert_string_equal(hex, "6a62bce4ce6b0ee5d6d21dbfc33def7021d2f1ab13fee8e3c731d506d99396bb");
+	}
+	definition_cache_free(cache);
+}
+
+static void resolve(struct definition_cache *cache, const char *text, const char *stored, const char *want)
+{
+	scoped(outcome_done) struct outcome o = parse(cache, text);
+	scoped(json_decref_p) json_t *problems = json_array();
+
+	assert_non_null(o.s);
+	assert_int_equal(submission_resolve(cache, o.s, stored, problems), want ? 0 : -1);
+	if (want)
+		assert_string_equal(o.s->definition->nodes[o.s->definition->nnodes - 1].id, want);
+}
+
+TEST(what_is_stored_under_a_name_may_change)
+{
+	static const char one[] = "{\"steps\":[{\"id\":\"one\",\"tool\":\"noop\"}]}", two[] = "{\"steps\":[{\"id\":\"two\",\"tool\":\"noop\"}]}";
+	struct definition_cache *cache = definition_cache_new();
+
+	for (int k = 0; k < 2; k++) {
+		resolve(cache, "{\"pipeline\":\"p\"}", one, "one");
+		resolve(cache, "{\"pipeline\":\"p\"}", two, "two");
+		resolve(cache, "{\"pipeline\":\"p\",\"callback_url\":\"http://x.example/\"}", one, "callback");
+		resolve(cache, "{\"pipeline\":\"p\",\"params\":{\"one\":{\"x\":1}}}", one, NULL);
+	}
+	definition_cache_free(cache);
 }

@@ -36,3 +36,33 @@ TEST(a_task_set_reads_envelopes_and_dead_letters)
 	assert_true(taskset_has(&s, "00000000-0000-7000-8000-000000000001", 17));
 	assert_true(taskset_has(&s, "00000000-0000-7000-8000-000000000002", 1));
 }
+
+static void name_job(char job[37], int k)
+{
+	snprintf(job, 37, "00000000-0000-7000-8000-%012d", k);
+}
+
+TEST(a_task_set_that_is_full_looks_at_the_rest_in_another_pass)
+{
+	scoped(taskset_done) struct taskset s = { .most = 1000 };
+	int missed = 0, passes = 0;
+	char job[37];
+
+	do {
+		for (int k = 0; k < 10000; k++) {
+			name_job(job, k);
+			taskset_add(&s, job, k % 3);
+		}
+		assert_true(s.n <= 1200);
+		for (int k = 0; k < 20000; k++) {       /* the second half was never added: each is missed in one pass */
+			name_job(job, k);
+			if (k < 10000)
+				assert_true(taskset_has(&s, job, k % 3));
+			else
+				missed += !taskset_has(&s, job, k % 3);
+		}
+		passes++;
+	} while (taskset_next(&s));
+	assert_int_equal(missed, 10000);
+	assert_int_equal(passes, 16);
+}

@@ -7,6 +7,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 TEST(uuid_new_is_a_version_7_of_now)
 {
@@ -58,6 +60,33 @@ TEST(threads_never_get_the_same_uuid)
 		pthread_join(threads[t], NULL);
 	qsort(ids, (size_t)THREADS * EACH, UUID_TEXT, by_text);
 	for (int i = 1; i < THREADS * EACH; i++)
+		assert_string_not_equal(ids + (i - 1) * UUID_TEXT, ids + i * UUID_TEXT);
+}
+
+TEST(a_child_process_makes_other_uuids_than_its_parent)
+{
+	scoped(free_p) char *ids = xcalloc((size_t)2 * EACH, UUID_TEXT);
+	int fds[2], status;
+	pid_t child;
+
+	uuid_new(ids);                  /* random bytes for more of them are there now */
+	assert_int_equal(pipe(fds), 0);
+	child = fork();
+	make_ids(ids);
+	if (child == 0)
+		_exit(write(fds[1], ids, (size_t)EACH * UUID_TEXT) != (ssize_t)EACH * UUID_TEXT);
+	close(fds[1]);
+	for (size_t n = 0, all = (size_t)EACH * UUID_TEXT; n < all;) {
+		ssize_t got = read(fds[0], ids + all + n, all - n);
+
+		assert_true(got > 0);
+		n += (size_t)got;
+	}
+	close(fds[0]);
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_int_equal(status, 0);
+	qsort(ids, (size_t)2 * EACH, UUID_TEXT, by_text);
+	for (int i = 1; i < 2 * EACH; i++)
 		assert_string_not_equal(ids + (i - 1) * UUID_TEXT, ids + i * UUID_TEXT);
 }
 

@@ -32,6 +32,7 @@ struct admission {
 	int bands, band_bytes;
 	bool has_alpha, is_interlaced, is_lossless;
 	double shrink;                  /* the decoder's, of each side; 1: none */
+	bool is_decoded;                /* its pixels are in memory: no decoder runs */
 	bool is_whole, is_resized, is_turned;
 	double result_pixels;           /* of the largest one that is saved; 0: none */
 	double saver;                   /* bytes a pixel of the result */
@@ -43,8 +44,8 @@ double admission_bytes(const struct admission *a);
 /* Bytes a pixel that writing takes; `over` as in picture_write, or NULL. */
 double admission_saver(const struct runner_job *job, const struct picture *p, const json_t *over);
 
-/* Asks for what decoding p takes in this way; returns when it may. ERR_REJECT: it never will. Only the last
- * six fields of `how` count, and the rest is filled in from p. A picture that was opened without a job asks nobody. */
+/* Asks for what decoding p takes in this way; returns when it may. ERR_REJECT: it never will. Only
+ * the fields from shrink on of `how` count, and the rest is filled in from p. A picture that was opened without a job asks nobody. */
 int picture_admit(const struct picture *p, struct admission how, struct err *err) must_use;
 
 #endif

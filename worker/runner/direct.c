@@ -76,7 +76,7 @@ int direct_run(const char *tool, const char *params, const char *in, const char 
 	scoped(json_decref_p) json_t *data = NULL;
 	struct stat st;
 	struct local local = { .ctx = { .open = open_file, .done = name_file, .memory = tell_memory }, .out = out, .is_dir = out && stat(out, &st) == 0 && S_ISDIR(st.st_mode) };
-	const struct job_input input = { "source", "picture", "image/*", NULL, 0, fd, NULL };
+	const struct job_input input = { .step = "source", .name = "picture", .media_type = "image/*", .fd = fd };
 	struct runner_job job = { .tool = tool, .job = "direct", .step = tool, .attempt = 1, .final = true, .inputs = &input,
 		.ninputs = 1, .max_pixels = MAX_PIXELS, .ctx = &local.ctx };
 	json_error_t why;

@@ -1,6 +1,7 @@
 #include "picture.h"
 
 #include "admission.h"
+#include "decoded.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -80,9 +81,7 @@ static const char *format_of(VipsSource *source)
 	return NULL;
 }
 
-/* Lazily: the header is read, pixels when something asks for them. jpeg_shrink is 1, 2, 4 or 8;
- * webp_scale at most 1. */
-static int open_image(const struct picture *p, int jpeg_shrink, double webp_scale, VipsImage **ret, struct err *err)
+int picture_stream(const struct picture *p, int jpeg_shrink, double webp_scale, VipsImage **ret, struct err *err)
 {
 	VipsSource *source = source_of(p->fd, err);
 	VipsImage *image = NULL;
@@ -153,7 +152,7 @@ int picture_open_fd(int fd, size_t max_pixels, struct picture *ret, struct err *
 	if (!p.format)
 		return err_set(err, ERR_REJECT, "cannot decode: not a picture of a known format "
 			"(JPEG, PNG, WebP, GIF, TIFF, HEIF)");
-	if (open_image(&p, 1, 1, &p.header, err) < 0)
+	if (picture_stream(&p, 1, 1, &p.header, err) < 0)
 		return -1;
 	p.orientation = vips_image_get_orientation(p.header);
 	turned = p.orientation >= 5;
@@ -182,6 +181,7 @@ int picture_open(const struct runner_job *job, struct picture *ret, struct err *
 		if (in->origin && *in->origin)
 			ret->origin = in->origin;
 		ret->job = job;
+		ret->digest = in->digest && *in->digest ? in->digest : NULL;
 		return 0;
 	}
 	return err_set(err, ERR_REJECT, "there is no picture among the %zu inputs", job->ninputs);
@@ -201,13 +201,6 @@ int picture_decode(VipsImage **image, struct err *err)
 		return picture_fail(err, "cannot decode");
 	picture_step(image, memory);
 	return 0;
-}
-
-int picture_load_raw(const struct picture *p, VipsImage **ret, struct err *err)
-{
-	if (picture_admit(p, (struct admission){ .shrink = 1 }, err) < 0)
-		return -1;
-	return open_image(p, 1, 1, ret, err);
 }
 
 /* As `vips icc_transform IN OUT srgb --embedded`, or without a profile `vips colourspace`:
@@ -242,23 +235,51 @@ static int to_srgb(const struct picture *p, VipsImage **image)
 	return 0;
 }
 
-static int admit_load(const struct picture *p, bool random, struct err *err)
+/* All pixels: those that are kept, or kept from now on, where others will want them; else as a stream. */
+static int open_whole(const struct picture *p, struct admission how, VipsImage **ret, struct err *err)
 {
-	struct admission how = { .shrink = 1, .is_whole = random || p->use.is_kept || p->orientation > 1,
-		.is_resized = p->use.is_resized, .result_pixels = p->use.result_pixels, .more_bytes = p->use.more_bytes };
+	const struct decoded_key key = { p->digest, 1, 1 };
+	double bytes = (double)VIPS_IMAGE_SIZEOF_IMAGE(p->header);
+	scoped(image_unref_p) VipsImage *image = NULL;
+	int steps = picture_sharers(p);
+	struct decoded *at;
 
-	if (how.result_pixels <= 0)
-		how.result_pixels = (double)p->width * p->height;
-	how.saver = p->job ? admission_saver(p->job, p, NULL) : 0;
-	return picture_admit(p, how, err);
+	if (!steps || !decoded_fit(bytes)) {
+		if (picture_admit(p, how, err) < 0)
+			return -1;
+		return picture_stream(p, 1, 1, ret, err);
+	}
+	at = decoded_find(&key);
+	how.is_decoded = at != NULL;
+	how.is_whole = true;
+	if (!at)
+		decoded_make_room(bytes);
+	if (picture_admit(p, how, err) < 0)
+		return -1;
+	if (!at) {
+		if (picture_stream(p, 1, 1, &image, err) < 0 || picture_decode(&image, err) < 0)
+			return -1;
+		at = decoded_keep(&key, steal(&image), steps);
+	}
+	return decoded_level(at, 0, ret, err);
+}
+
+int picture_load_raw(const struct picture *p, VipsImage **ret, struct err *err)
+{
+	return open_whole(p, (struct admission){ .shrink = 1 }, ret, err);
 }
 
 int picture_load(const struct picture *p, bool random, VipsImage **ret, struct err *err)
 {
 	scoped(image_unref_p) VipsImage *image = NULL;
+	struct admission how = { .shrink = 1, .is_whole = random || p->use.is_kept || p->orientation > 1,
+		.is_resized = p->use.is_resized, .result_pixels = p->use.result_pixels, .more_bytes = p->use.more_bytes };
 	VipsImage *next;
 
-	if (admit_load(p, random, err) < 0 || open_image(p, 1, 1, &image, err) < 0)
+	if (how.result_pixels <= 0)
+		how.result_pixels = (double)p->width * p->height;
+	how.saver = p->job ? admission_saver(p->job, p, NULL) : 0;
+	if (open_whole(p, how, &image, err) < 0)
 		return -1;
 	if (to_srgb(p, &image) < 0)
 		return picture_fail(err, "cannot convert the colours");
@@ -270,90 +291,6 @@ int picture_load(const struct picture *p, bool random, VipsImage **ret, struct e
 		picture_step(&image, next);
 	}
 	*ret = steal(&image);
-	return 0;
-}
-
-/* By how much a w x h picture may at least be shrunk for the box: as vips_thumbnail computes it. */
-static double shrink_for(const struct picture *p, const struct picture_box *box)
-{
-	double h = (double)p->width / box->width, v = (double)p->height / box->height;
-	double shrink = box->crop == VIPS_INTERESTING_NONE ? max_of(h, v) : min_of(h, v);
-
-	if (box->size == VIPS_SIZE_FORCE)
-		shrink = min_of(h, v);
-	return max_of(shrink, 1.0);
-}
-
-/* libjpeg can give the picture at a half, a quarter or an eighth. A factor of two is left to the
- * better filter, as vips_thumbnail does it. */
-static int jpeg_shrink(double shrink)
-{
-	return shrink >= 16 ? 8 : shrink >= 8 ? 4 : shrink >= 4 ? 2 : 1;
-}
-
-static int fit(const struct picture *p, VipsImage *from, const struct picture_box *box, VipsImage **ret)
-{
-	return vips_thumbnail_image(from, ret, box->width, "height", box->height, "size", box->size, "crop", box->crop,
-		p->has_profile ? "export_profile" : NULL, "srgb", NULL);
-}
-
-/* Pixels of the picture when it was fitted, before what is over the box is cut off. */
-static double fitted_pixels(const struct picture *p, const struct picture_box *box)
-{
-	double h = (double)p->width / box->width, v = (double)p->height / box->height;
-	double shrink = box->crop == VIPS_INTERESTING_NONE ? max_of(h, v) : min_of(h, v);
-
-	if (box->size == VIPS_SIZE_FORCE)
-		return (double)box->width * box->height;
-	if (box->size == VIPS_SIZE_DOWN)
-		shrink = max_of(shrink, 1.0);
-	return (double)p->width / shrink * ((double)p->height / shrink);
-}
-
-/* The sizes of a list may be saved in other formats than the tool's. */
-static double worst_saver(const struct picture *p)
-{
-	const json_t *sizes = p->job ? json_object_get(p->job->params, "sizes") : NULL;
-	double worst = p->job ? admission_saver(p->job, p, NULL) : 0;
-
-	for (size_t i = 0; i < json_array_size(sizes); i++)
-		worst = max_of(worst, admission_saver(p->job, p, json_array_get(sizes, i)));
-	return worst;
-}
-
-static int admit_shrink(const struct picture *p, const struct picture_box *boxes, size_t n, double shrink, struct err *err)
-{
-	struct admission how = { .shrink = shrink, .is_whole = n > 1, .is_resized = true, .saver = worst_saver(p),
-		.more_bytes = p->use.more_bytes };
-
-	for (size_t i = 0; i < n; i++)
-		how.result_pixels = max_of(how.result_pixels, fitted_pixels(p, &boxes[i]));
-	return picture_admit(p, how, err);
-}
-
-int picture_shrink(const struct picture *p, const struct picture_box *boxes, size_t n, VipsImage **ret, struct err *err)
-{
-	scoped(image_unref_p) VipsImage *image = NULL;
-	double least = shrink_for(p, &boxes[0]);
-	bool is_webp = strcmp(p->format, "webp") == 0;
-	int by_jpeg;
-
-	for (size_t i = 1; i < n; i++)
-		least = min_of(least, shrink_for(p, &boxes[i]));
-	by_jpeg = strcmp(p->format, "jpeg") == 0 ? jpeg_shrink(least) : 1;
-	if (admit_shrink(p, boxes, n, is_webp ? least : by_jpeg, err) < 0)
-		return -1;
-	if (open_image(p, by_jpeg, is_webp ? 1 / least : 1, &image, err) < 0)
-		return -1;
-	/* Read once it may stream; for more than that it has to be in memory. */
-	if (n > 1 && picture_decode(&image, err) < 0)
-		return -1;
-	for (size_t i = 0; i < n; i++)
-		if (fit(p, image, &boxes[i], &ret[i]) < 0) {
-			while (i-- > 0)
-				image_unref(ret[i]);
-			return picture_fail(err, "cannot decode");
-		}
 	return 0;
 }
 
@@ -434,7 +371,7 @@ int picture_reduce(const struct picture *p, struct picture_reduction *how, VipsI
 	struct admission memory = { .shrink = decoder, .is_resized = by_width > 1 || by_height > 1,
 		.more_bytes = left * 3 + (double)how->result_bytes };
 
-	if (picture_admit(p, memory, err) < 0 || open_image(p, decoder, 1, &image, err) < 0)
+	if (picture_admit(p, memory, err) < 0 || picture_stream(p, decoder, 1, &image, err) < 0)
 		return -1;
 	if (reduce_pixels(p, by_width, by_height, &image) < 0)
 		return picture_fail(err, "cannot convert the colours");

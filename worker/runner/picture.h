@@ -42,6 +42,7 @@ struct picture {
 	int pages, orientation; /* orientation 1-8, as in EXIF */
 	bool has_profile;       /* an ICC profile that fits its bands */
 	const struct runner_job *job;   /* whose worker is asked for memory; NULL: none is */
+	const char *digest;     /* what its pixels are known by, or NULL */
 	struct picture_use use; /* the tool's to set, before picture_load */
 };
 
@@ -63,7 +64,9 @@ int picture_load(const struct picture *p, bool random, VipsImage **ret, struct e
 /* The pixels as the file has them: no turning, no colour conversion. */
 int picture_load_raw(const struct picture *p, VipsImage **ret, struct err *err) must_use;
 
-/* ret has room for n; all of them are made or none. */
+/* ret has room for n; all of them are made or none. For one box as `vips thumbnail` does it. For many, and where other steps
+ * share the picture (shared/sharing.h): decoded for the largest box; for smaller ones it is halved in memory as often as the
+ * decoder of a JPEG would have done it, and then as `vips thumbnail_image` does it. */
 int picture_shrink(const struct picture *p, const struct picture_box *boxes, size_t n, VipsImage **ret,
 	struct err *err) must_use;
 
@@ -78,6 +81,12 @@ struct picture_reduction {
 /* In memory, 8 bits, sRGB or grey, alpha laid over white; NOT turned: width and height are those of the file. By the
  * decoder, and by the means of whole blocks. */
 int picture_reduce(const struct picture *p, struct picture_reduction *how, VipsImage **ret, struct err *err) must_use;
+
+/* Lazily: the header is read, pixels when something asks for them. jpeg_shrink is 1, 2, 4 or 8; webp_scale at most 1. */
+int picture_stream(const struct picture *p, int jpeg_shrink, double webp_scale, VipsImage **ret, struct err *err) must_use;
+
+/* The steps that the picture is decoded for: see shared/sharing.h; 0: for this one only. */
+int picture_sharers(const struct picture *p);
 
 /* Into memory, so that what is broken shows now. */
 int picture_decode(VipsImage **image, struct err *err) must_use;

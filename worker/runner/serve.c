@@ -4,17 +4,20 @@
 #include "lastwords.h"
 #include "misbehave.h"
 #include "output.h"
+#include "decoded.h"
 #include "registry.h"
 #include "sandbox.h"
 #include "wire.h"
 
+#include <malloc.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
 #include <vips/vips.h>
 
-enum { MOST_INPUTS = 100000, MOST_OUTPUTS = 256 };
+enum { MOST_INPUTS = 100000, MOST_OUTPUTS = 256, KEEP_MS = 1000 };
 
 struct remote {                 /* outputs are the parent's files */
 	struct runner_ctx ctx;
@@ -96,13 +99,17 @@ static int ask_model(struct runner_ctx *ctx, const json_t *question, int fd, jso
 
 static int ask_memory(struct runner_ctx *ctx, size_t bytes, const char *what, struct err *err)
 {
-	scoped(json_decref_p) json_t *ask = json_pack("{s:s,s:I,s:s}", "ask", "memory", "bytes", (json_int_t)bytes, "what", what);
+	size_t kept = decoded_idle_bytes();
+	scoped(json_decref_p) json_t *ask = json_pack("{s:s,s:I,s:o*,s:s}", "ask", "memory", "bytes", (json_int_t)bytes,
+		"kept", kept ? json_integer((json_int_t)kept) : NULL, "what", what);
 	scoped(json_decref_p) json_t *said = NULL;
 	int fd = -1, rc = ask_model(ctx, ask, -1, &said, &fd, err);
 
 	close_p(&fd);
 	if (rc < 0)
 		return -1;
+	if (json_is_false(json_object_get(said, "keep")))
+		decoded_yield();
 	return json_is_true(json_object_get(said, "memory")) ? 0 : read_error(said, err);
 }
 
@@ -139,7 +146,7 @@ static int read_input(const json_t *from, const int *fds, size_t nfds, struct jo
 	*ret = (struct job_input){
 		.step = text_of(from, "step"), .item = (int)json_integer_value(json_object_get(from, "item")),
 		.name = text_of(from, "name"), .media_type = text_of(from, "media_type"), .origin = text_of(from, "origin"),
-		.fd = -1, .data = json_object_get(from, "data"),
+		.fd = -1, .data = json_object_get(from, "data"), .digest = text_of(from, "digest"),
 	};
 	if (!fd)
 		return 0;
@@ -160,7 +167,7 @@ static int run_task(struct session *s, const json_t *m, const int *fds, size_t n
 		.item = (int)json_integer_value(json_object_get(m, "item")),
 		.attempt = (int)json_integer_value(json_object_get(m, "attempt")),
 		.final = json_is_true(json_object_get(m, "final")), .params = json_object_get(m, "params"),
-		.ninputs = n, .max_pixels = (size_t)json_integer_value(json_object_get(m, "max_pixels")), .ctx = &remote.ctx,
+		.ninputs = n, .shared = json_object_get(m, "shared"), .max_pixels = (size_t)json_integer_value(json_object_get(m, "max_pixels")), .ctx = &remote.ctx,
 	};
 
 	if (n > MOST_INPUTS)
@@ -255,7 +262,19 @@ static int handle(struct session *s, const json_t *m, const int *fds, size_t nfd
 		return err_set(err, ERR_RETRY, "the worker asked for a run before the setup");
 	r = run_task(s, m, fds, nfds, &data, &failure);
 	vips_error_clear();
+	decoded_rest();
 	return send_end(s->sock, &data, r < 0 ? &failure : NULL, err);
+}
+
+/* Pixels that nobody came for in a while are memory for somebody else. */
+static void rest_while_idle(int sock)
+{
+	struct pollfd next = { .fd = sock, .events = POLLIN };
+
+	if (!decoded_is_any() || poll(&next, 1, KEEP_MS) != 0)
+		return;
+	decoded_drop_all();
+	malloc_trim(0);
 }
 
 int serve(int sock, int parent, struct err *err)
@@ -274,6 +293,7 @@ int serve(int sock, int parent, struct err *err)
 		int fds[WIRE_FDS], r;
 		size_t n = 0;
 
+		rest_while_idle(sock);
 		r = wire_recv_json(sock, &message, fds, &n, err);
 		if (r != WIRE_MESSAGE)
 			return r == WIRE_END ? 0 : -1;

@@ -16,6 +16,7 @@ struct job_input {              /* one of the task's inputs */
 	int item;
 	int fd;                 /* of an artifact, positioned anywhere; -1 for data */
 	const json_t *data;     /* NULL for an artifact */
+	const char *digest;     /* of an artifact; "" or NULL: not known */
 };
 
 struct runner_ctx;              /* of one task: how outputs reach the parent */
@@ -27,6 +28,7 @@ struct runner_job {
 	const json_t *params;   /* with defaults */
 	const struct job_input *inputs;
 	size_t ninputs;
+	const json_t *shared;   /* whom it shares its picture with, as in shared/sharing.h; NULL: nobody */
 	size_t max_pixels;      /* width x height x pages that may be decoded */
 	struct runner_ctx *ctx;
 };

@@ -3,8 +3,9 @@
  *
  * One size: `vips thumbnail IN OUT WIDTH --height HEIGHT` (`--crop centre` for cover, `--size down` with enlarge
  * false, `--export-profile srgb` when the picture has a profile). Many: the file is decoded once, shrunk by its
- * decoder as far as the largest size allows (`vips jpegload IN TMP --shrink 1|2|4|8`, `vips webpload --scale`),
- * then `vips thumbnail_image TMP OUT ...` makes each.
+ * decoder as far as the largest size allows (`vips jpegload IN TMP --shrink 1|2|4|8`, `vips webpload --scale`), a JPEG's
+ * pixels are halved in memory as often as the decoder would have done it for the smaller sizes, then `vips
+ * thumbnail_image TMP OUT ...` makes each. The same holds where other steps share the picture (shared/sharing.h).
  */
 #include "params.h"
 #include "picture_write.h"
