@@ -34,32 +34,40 @@ static char *unwrap(const char *text, size_t len)
 	return buf_take(&b);
 }
 
-static struct op *make_op(enum op_kind kind, const struct origin *from, const char *id, const char *text, size_t len)
+static struct op *make_op(enum op_kind kind, const struct origin *from, const char *id, char *take_text, size_t len)
 {
 	struct op *op = op_new(kind);
 
 	op->job = xstrdup(id);
 	op->origin = from;
-	op->text_len = len > SUBMISSION_MAX_BYTES ? utf8_whole(text, TOO_LARGE_KEPT) : len;
-	op->text = memcpy(xcalloc(op->text_len + 1, 1), text, op->text_len);
+	op->text = take_text;
+	op->text_len = len;
+	if (len > SUBMISSION_MAX_BYTES) {
+		op->text_len = utf8_whole(take_text, TOO_LARGE_KEPT);
+		op->text = xrealloc(take_text, op->text_len + 1);
+		op->text[op->text_len] = '\0';
+	}
 	return op;
 }
 
-struct op *accept_read(struct dispatcher *d, const struct origin *from, const char *id, const char *text, size_t len)
+struct op *accept_read(struct dispatcher *d, const struct origin *from, const char *id, char *take_text, size_t len)
 {
-	scoped(free_p) char *inner = from ? NULL : unwrap(text, len);
+	char *inner = from ? NULL : unwrap(take_text, len);
+	scoped(free_p) char *text = inner ? inner : take_text;
 	scoped(json_decref_p) json_t *problems = json_array();
 	scoped(submission_free_p) struct submission *s = NULL;
 	struct op *op;
 	int rc;
 
-	if (inner)
-		text = inner, len = strlen(inner);
+	if (inner) {
+		free(take_text);
+		len = strlen(inner);
+	}
 	rc = from ? origin_read(d->origins, from, text, len, &s, problems)
 		: submission_parse(d->definitions, text, len, d->conf.allowed_roots, &s, problems);
 	if (rc == 0 && !s)
 		return NULL;
-	op = make_op(rc < 0 ? OP_REFUSE : OP_ACCEPT, from, id, text, len);
+	op = make_op(rc < 0 ? OP_REFUSE : OP_ACCEPT, from, id, steal(&text), len);
 	if (rc < 0)
 		op->problems = steal(&problems);
 	else
@@ -117,22 +125,16 @@ int accept_resolve(struct dispatcher *d, struct pg *pg, struct op **ops, size_t 
 
 /* ---- what became of it ---- */
 
-static int forget(struct redis *redis, const char *taken, struct op **ops, size_t n, struct err *err)
+int accept_forget(struct redis *redis, const char *taken, const char **ids, size_t n, struct err *err)
 {
-	scoped(free_p) const char **argv = xcalloc(n + 2, sizeof *argv);
-	int argc = 0;
+	scoped(free_p) const char **argv = NULL;
 
-	argv[argc++] = "HDEL", argv[argc++] = taken;
-	for (size_t k = 0; k < n; k++)
-		argv[argc++] = ops[k]->job;
-	if (argc == 2)
+	if (!n)
 		return 0;
-	return redis_append_argv(redis, argc, argv, NULL, err) < 0 ? -1 : redis_reply(redis, NULL, err);
-}
-
-int accept_forget(struct redis *redis, const char *taken, const char *id, struct err *err)
-{
-	return redis_command(redis, NULL, err, "HDEL %s %s", taken, id);
+	argv = xcalloc(n + 2, sizeof *argv);
+	argv[0] = "HDEL", argv[1] = taken;
+	memcpy(argv + 2, ids, n * sizeof *ids);
+	return redis_append_argv(redis, (int)n + 2, argv, NULL, err) < 0 ? -1 : redis_reply(redis, NULL, err);
 }
 
 /* `field` of the hash is the job's id, but in a hash that somebody else wrote into. */
@@ -189,7 +191,7 @@ static bool is_listed_here(const struct op *op)
 
 int accept_settle(struct dispatcher *d, struct redis *redis, const char *taken, struct op **ops, size_t n, struct err *err)
 {
-	scoped(free_p) struct op **gone = NULL;
+	scoped(free_p) const char **gone = NULL;
 	size_t ngone = 0;
 
 	if (check_done(ops, n, err) < 0)
@@ -205,11 +207,11 @@ int accept_settle(struct dispatcher *d, struct redis *redis, const char *taken, 
 				return -1;
 		}
 		if (!is_listed_here(op))
-			gone[ngone++] = op;
+			gone[ngone++] = op->job;
 		else if (refuse(d, redis, taken, op->job, strlen(op->job), op, err) < 0)
 			return -1;
 	}
-	return forget(redis, taken, gone, ngone, err);
+	return accept_forget(redis, taken, gone, ngone, err);
 }
 
 int accept_foreign(struct dispatcher *d, struct redis *redis, const char *taken, const redisReply *field, const redisReply *value,

@@ -10,8 +10,8 @@
 #include "redis.h"
 
 /* OP_ACCEPT, or OP_REFUSE with the problems; NULL: a message that asks for nothing. `from` is NULL for submissions of
- * pixelfleet:jobs. */
-struct op *accept_read(struct dispatcher *d, const struct origin *from, const char *id, const char *text, size_t len);
+ * pixelfleet:jobs. take_text: len bytes on the heap, and a NUL behind them. */
+struct op *accept_read(struct dispatcher *d, const struct origin *from, const char *id, char *take_text, size_t len);
 
 /* Looks up the pipelines that are named in them, each name once; which there are none of become refusals.
  * -1: the database did not answer. */
@@ -29,6 +29,6 @@ int accept_foreign(struct dispatcher *d, struct redis *redis, const char *taken,
 	struct err *err) must_use;
 
 /* Out of the hash, as there is nothing to do. */
-int accept_forget(struct redis *redis, const char *taken, const char *id, struct err *err) must_use;
+int accept_forget(struct redis *redis, const char *taken, const char **ids, size_t n, struct err *err) must_use;
 
 #endif

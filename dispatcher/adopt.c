@@ -81,9 +81,9 @@ static int adopt_one(struct dispatcher *d, struct pg *pg, struct redis *redis, c
 		return accept_foreign(d, redis, taken, e->id, e->value, err);
 	if (!origin && strcmp(e->list, JOBS) != 0 && is_list_name(e->list))
 		return give_back(redis, taken, e, err);
-	op = accept_read(d, origin, e->id->str, e->text, e->len);
+	op = accept_read(d, origin, e->id->str, memcpy(xcalloc(e->len + 1, 1), e->text, e->len), e->len);
 	if (!op)
-		return accept_forget(redis, taken, e->id->str, err);
+		return accept_forget(redis, taken, (const char *[]){ e->id->str }, 1, err);
 	rc = through_ledger(d, pg, redis, taken, op, err);
 	op_free(op);
 	metric_add(METRIC_ADOPTED, 1);

@@ -479,10 +479,11 @@ static void tell_breakers(struct dispatcher *d, struct op **ops, size_t n)
 static void name_states(struct work *w, struct op **ops, size_t n)
 {
 	for (size_t k = 0; k < n; k++) {
-		const struct wjob *j = work_job(w, ops[k]->kind == OP_ACCEPT ? ops[k]->result_job : ops[k]->job ? ops[k]->job : "");
+		bool is_told = ops[k]->kind == OP_ACCEPT || ops[k]->kind == OP_CANCEL;
+		const struct wjob *j = is_told ? work_job(w, ops[k]->kind == OP_ACCEPT ? ops[k]->result_job : ops[k]->job) : NULL;
 
 		if (j && j->def)
-			strcpy(ops[k]->result_state, job_state_name(j->state));         /* 9 characters at most */
+			memcpy(ops[k]->result_state, job_state_name(j->state), strlen(job_state_name(j->state)) + 1);
 	}
 }
 

@@ -108,7 +108,11 @@ static void write_head(struct writer *w, struct wjob *j, int ordinal)
 {
 	int item, node = definition_node(j->def, j->items, ordinal, &item);
 
-	buf_printf(w->to, "%s{\"step\":\"%s\",\"item\":%d,", w->count++ ? "," : "", j->def->nodes[node].id, item);
+	buf_puts(w->to, w->count++ ? ",{\"step\":\"" : "{\"step\":\"");
+	buf_puts(w->to, j->def->nodes[node].id);
+	buf_puts(w->to, "\",\"item\":");
+	buf_int(w->to, item);
+	buf_puts(w->to, ",");
 }
 
 static void write_input(struct wjob *j, int ordinal, void *arg)
@@ -130,7 +134,9 @@ static void write_input(struct wjob *j, int ordinal, void *arg)
 	}
 	if (r->data) {
 		write_head(w, j, ordinal);
-		buf_printf(w->to, "\"data\":%s}", r->data);
+		buf_puts(w->to, "\"data\":");
+		buf_puts(w->to, r->data);
+		buf_puts(w->to, "}");
 	}
 }
 
@@ -176,11 +182,49 @@ static void write_shared(struct buf *to, const struct wjob *j, int node)
 
 static void write_trace(struct buf *to, const char *job, int ordinal, int attempt)
 {
-	buf_puts(to, ",\"trace\":\"00-");
+	const uint32_t numbers[] = { (uint32_t)ordinal + 1, (uint32_t)attempt };
+	static const char hex[] = "0123456789abcdef";
+	char text[32 + 1 + 16], *p = text;
+
 	for (const char *s = job; *s; s++)
 		if (*s != '-')
-			buf_add(to, s, 1);
-	buf_printf(to, "-%08x%08x-01\"", (unsigned)ordinal + 1, (unsigned)attempt);
+			*p++ = *s;
+	*p++ = '-';
+	for (size_t k = 0; k < countof(numbers); k++)
+		for (int shift = 28; shift >= 0; shift -= 4)
+			*p++ = hex[numbers[k] >> shift & 15];
+	buf_puts(to, ",\"trace\":\"00-");
+	buf_add(to, text, (size_t)(p - text));
+	buf_puts(to, "-01\"");
+}
+
+static void put_text(struct buf *to, const char *before, const char *text)
+{
+	buf_puts(to, before);
+	buf_puts(to, text);
+}
+
+static void put_int(struct buf *to, const char *before, int64_t v)
+{
+	buf_puts(to, before);
+	buf_int(to, v);
+}
+
+static void write_begin(struct buf *to, const struct outgoing *o, const struct node *n, int item)
+{
+	put_text(to, "{\"v\":1,\"job\":\"", o->job->id);
+	put_text(to, "\",\"step\":\"", n->id);
+	put_int(to, "\",\"item\":", item);
+	put_int(to, ",\"ordinal\":", o->ordinal);
+	put_int(to, ",\"attempt\":", o->attempt);
+	put_text(to, ",\"tool\":\"", n->tool->name);
+	put_text(to, "\",\"queue\":\"", n->queue);
+	put_int(to, "\",\"timeout_s\":", n->timeout_s);
+	put_text(to, ",\"final\":", n->final ? "true" : "false");
+	if (o->pass)
+		put_int(to, ",\"pass\":", o->pass);
+	if (o->probe)
+		buf_puts(to, ",\"probe\":true");
 }
 
 static void write_envelope(const struct sealer *sealer, const struct results *results, struct outgoing *o)
@@ -192,13 +236,7 @@ static void write_envelope(const struct sealer *sealer, const struct results *re
 	char now[CLOCK_TEXT];
 	size_t inputs_at;
 
-	buf_printf(to, "{\"v\":1,\"job\":\"%s\",\"step\":\"%s\",\"item\":%d,\"ordinal\":%d,\"attempt\":%d,\"tool\":\"%s\",\"queue\":\"%s\","
-		"\"timeout_s\":%u,\"final\":%s", j->id, n->id, item, o->ordinal, o->attempt, n->tool->name, n->queue, n->timeout_s,
-		n->final ? "true" : "false");
-	if (o->pass)
-		buf_printf(to, ",\"pass\":%d", o->pass);
-	if (o->probe)
-		buf_puts(to, ",\"probe\":true");
+	write_begin(to, o, n, item);
 	write_params(to, n, o);
 	write_shared(to, j, node);
 	if (n->tool->takes == TOOL_TAKES_NOTHING && json_array_get(j->images, (size_t)item)) {
@@ -215,7 +253,8 @@ static void write_envelope(const struct sealer *sealer, const struct results *re
 		to->len = inputs_at;
 		buf_printf(to, "\"inputs_url\":\"/internal/v1/inputs/%s/%d\"", j->id, o->ordinal);
 	}
-	buf_printf(to, ",\"enqueued_at\":\"%s\"", o->at ? o->at : clock_format(clock_wall_us(), now));
+	put_text(to, ",\"enqueued_at\":\"", o->at ? o->at : clock_format(clock_wall_us(), now));
+	buf_puts(to, "\"");
 	write_trace(to, j->id, o->ordinal, o->attempt);
 	seal_add(sealer, to, 0);
 }

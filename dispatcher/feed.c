@@ -1,13 +1,17 @@
 #include "feed.h"
 
+#include "clock.h"
 #include "load.h"
 #include "queues.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#define QUEUES_MAX 256
-#define CHUNK      2000LL
+#define CHUNK    2000LL
+#define LOCK_KEY "72627266"
+#define RUN_MAX  20000LL        /* of one queue at a time: other dispatchers feed it, too, and see only then that it is full */
+#define WHOLE_MS 5000
+#define LATE     50000LL        /* what is committed after so many later rows is found by the next look from the beginning */
 
 /* The rows go when their tasks are in the queue: a crash in between pushes twice, which does no harm. */
 static int push_rows(struct dispatcher *d, struct pg *pg, struct redis *redis, const PGresult *r, struct err *err)
@@ -23,7 +27,7 @@ static int push_rows(struct dispatcher *d, struct pg *pg, struct redis *redis, c
 	for (size_t k = 0; rc == 0 && k < rows; k++) {
 		struct wjob *j = work_job(&w, pg_text(r, (int)k, 0));
 
-		if (j->def && j->state == JOB_RUNNING && *pg_text(r, (int)k, 3) == 't')
+		if (j->def && j->state == JOB_RUNNING && pg_bool(r, (int)k, 3))
 			out[n++] = (struct outgoing){ .job = j, .ordinal = (int)pg_int(r, (int)k, 1), .attempt = (int)pg_int(r, (int)k, 2),
 				.pass = (int)pg_int(r, (int)k, 4) };
 	}
@@ -35,67 +39,126 @@ static int push_rows(struct dispatcher *d, struct pg *pg, struct redis *redis, c
 	return rc;
 }
 
-static int feed_queue(struct dispatcher *d, struct pg *pg, struct redis *redis, const char *queue, long long room, struct err *err)
+static void seq_text(int64_t seq, char text[24])
 {
-	scoped(free_p) char *most = xasprintf("%lld", min_of(room, CHUNK));
-	scoped(PQclear_p) PGresult *r = NULL;
-	int rc;
-
-	if (pg_script(pg, "BEGIN", err) < 0)
-		return -1;
-	rc = pg_query(pg, &r, err, "WITH gone AS (DELETE FROM backlog WHERE (queue, seq) IN (SELECT queue, seq FROM backlog WHERE queue = $1 "
-		"ORDER BY seq LIMIT $2::int FOR UPDATE SKIP LOCKED) RETURNING seq, job, ordinal) "
-		"SELECT g.job::text, g.ordinal, s.attempt, s.state = 'queued', s.pass FROM gone g JOIN step s ON s.job = g.job AND s.ordinal = g.ordinal "
-		"ORDER BY g.seq", PG_VALUES(queue, most));
-	if (rc == 0)
-		rc = push_rows(d, pg, redis, r, err);
-	if (rc == 0)
-		return pg_script(pg, "COMMIT", err);
-	pg_rollback(pg);
-	return -1;
+	snprintf(text, 24, "%lld", (long long)seq);
 }
 
-/* The queues that have a backlog: one look into the index for each. Another dispatcher, or this one before it was
- * started again, may have written it. */
-static int find_backlogs(struct dispatcher *d, struct pg *pg, PGresult **ret, struct err *err)
+/* *ret_n: how many rows there were. Only one dispatcher at a time feeds a queue; of the others this finds nothing. A commit
+ * that PostgreSQL forgets in a crash pushes twice, which does no harm, so nobody waits for it. */
+static int feed_some(struct feed_place *p, struct dispatcher *d, struct pg *pg, struct redis *redis, long long room, int *ret_n, struct err *err)
 {
-	if (pg_query(pg, ret, err, "WITH RECURSIVE q AS ((SELECT queue FROM backlog ORDER BY queue LIMIT 1) UNION ALL "
+	scoped(PQclear_p) PGresult *r = NULL;
+	char most[24], from[24];
+	int rc;
+
+	seq_text(min_of(room, CHUNK), most);
+	seq_text(p->seq, from);
+	if (pg_script(pg, "BEGIN; SET LOCAL synchronous_commit = off", err) < 0)
+		return -1;
+	rc = pg_query(pg, &r, err, "WITH mine AS MATERIALIZED (SELECT pg_try_advisory_xact_lock(" LOCK_KEY ", hashtext($1)) AS ok), "
+		"gone AS (DELETE FROM backlog WHERE queue = $1 AND seq >= $2::bigint AND seq <= (SELECT max(seq) FROM (SELECT seq FROM backlog "
+		"WHERE queue = $1 AND seq >= $2::bigint ORDER BY seq LIMIT $3::int) head WHERE (SELECT ok FROM mine)) RETURNING seq, job, ordinal) "
+		"SELECT g.job::text, g.ordinal, s.attempt, s.state = 'queued', s.pass, g.seq FROM gone g JOIN step s ON s.job = g.job "
+		"AND s.ordinal = g.ordinal ORDER BY g.seq", PG_VALUES(p->queue, from, most));
+	if (rc == 0)
+		rc = push_rows(d, pg, redis, r, err);
+	if (rc < 0) {
+		pg_rollback(pg);
+		return -1;
+	}
+	*ret_n = PQntuples(r);
+	if (*ret_n)
+		p->seq = max_of(p->seq, pg_int(r, *ret_n - 1, 5) - LATE);
+	return pg_script(pg, "COMMIT", err);
+}
+
+static struct feed_place *place_of(struct feed *f, const char *queue)
+{
+	for (size_t k = 0; k < f->n; k++)
+		if (strcmp(f->places[k].queue, queue) == 0)
+			return &f->places[k];
+	if (f->n == FEED_QUEUES_MAX)
+		return NULL;
+	snprintf(f->places[f->n].queue, sizeof f->places[0].queue, "%s", queue);
+	return &f->places[f->n++];
+}
+
+static void know_queues(struct feed *f, struct dispatcher *d)
+{
+	char names[FEED_QUEUES_MAX][40];
+	size_t n = queues_names(d->queues, names, FEED_QUEUES_MAX);
+
+	for (size_t k = 0; k < n; k++)
+		(void)place_of(f, names[k]);
+}
+
+/* The queues that have a backlog, whoever wrote it: one look into the index for each. */
+static int look_from_the_beginning(struct feed *f, struct dispatcher *d, struct pg *pg, struct err *err)
+{
+	scoped(PQclear_p) PGresult *r = NULL;
+
+	if (pg_query(pg, &r, err, "WITH RECURSIVE q AS ((SELECT queue FROM backlog ORDER BY queue LIMIT 1) UNION ALL "
 			"SELECT (SELECT b.queue FROM backlog b WHERE b.queue > q.queue ORDER BY b.queue LIMIT 1) FROM q WHERE q.queue IS NOT NULL) "
 			"SELECT queue FROM q WHERE queue IS NOT NULL", PG_NONE) < 0)
 		return -1;
-	for (int row = 0; row < PQntuples(*ret); row++)
-		queues_know(d->queues, pg_text(*ret, row, 0));
+	for (size_t k = 0; k < f->n; k++) {
+		f->places[k].has_backlog = false;
+		f->places[k].seq = 0;
+	}
+	for (int row = 0; row < PQntuples(r); row++) {
+		struct feed_place *p = place_of(f, pg_text(r, row, 0));
+
+		queues_know(d->queues, pg_text(r, row, 0));
+		if (p)
+			p->has_backlog = true;
+	}
+	f->whole_ms = clock_mono_ms() + WHOLE_MS;
 	return 0;
 }
 
-static bool is_among(const PGresult *queues, const char *name)
+/* Of the queues that are known, which have a backlog. */
+static int look(struct feed *f, struct pg *pg, struct err *err)
 {
-	for (int row = 0; row < PQntuples(queues); row++)
-		if (strcmp(pg_text(queues, row, 0), name) == 0)
-			return true;
-	return false;
+	scoped(buf_free) struct buf queues = { 0 }, seqs = { 0 };
+	scoped(PQclear_p) PGresult *r = NULL;
+
+	pg_array_begin(&queues), pg_array_begin(&seqs);
+	for (size_t k = 0; k < f->n; k++) {
+		pg_array_text(&queues, f->places[k].queue);
+		pg_array_int(&seqs, f->places[k].seq);
+	}
+	pg_array_end(&queues), pg_array_end(&seqs);
+	if (pg_query(pg, &r, err, "SELECT EXISTS (SELECT FROM backlog b WHERE b.queue = u.queue AND b.seq >= u.seq) "
+			"FROM unnest($1::text[], $2::bigint[]) WITH ORDINALITY u(queue, seq, n) ORDER BY u.n", PG_VALUES(queues.text, seqs.text)) < 0)
+		return -1;
+	for (int row = 0; row < PQntuples(r); row++)
+		f->places[row].has_backlog = pg_bool(r, row, 0);
+	return 0;
 }
 
-int feed_run(struct dispatcher *d, struct pg *pg, struct redis *redis, struct err *err)
+static int feed_queue(struct feed_place *p, struct dispatcher *d, struct pg *pg, struct redis *redis, struct err *err)
 {
-	scoped(PQclear_p) PGresult *backlogs = NULL;
-	char names[QUEUES_MAX][40];
-	size_t n;
+	scoped(freeReplyObject_p) redisReply *len = NULL;
+	long long room;
+	int n = 1;
 
-	if (find_backlogs(d, pg, &backlogs, err) < 0)
+	if (redis_command(redis, &len, err, "LLEN pixelfleet:queue:%s", p->queue) < 0)
 		return -1;
-	n = queues_names(d->queues, names, QUEUES_MAX);
-	for (size_t k = 0; k < n; k++) {
-		scoped(freeReplyObject_p) redisReply *len = NULL;
-		bool has_backlog = is_among(backlogs, names[k]);
-		int64_t depth;
-
-		if (redis_command(redis, &len, err, "LLEN pixelfleet:queue:%s", names[k]) < 0)
+	room = min_of((long long)d->conf.queue_window - queues_measured(d->queues, p->queue, len->integer, p->has_backlog), RUN_MAX);
+	for (; p->has_backlog && n && room > 0; room -= n)
+		if (feed_some(p, d, pg, redis, room, &n, err) < 0)
 			return -1;
-		depth = queues_measured(d->queues, names[k], len->integer, has_backlog);
-		for (long long room = (long long)d->conf.queue_window - depth; has_backlog && room > 0; room -= CHUNK)
-			if (feed_queue(d, pg, redis, names[k], room, err) < 0)
-				return -1;
-	}
+	return 0;
+}
+
+int feed_run(struct feed *f, struct dispatcher *d, struct pg *pg, struct redis *redis, struct err *err)
+{
+	know_queues(f, d);
+	if ((clock_mono_ms() >= f->whole_ms ? look_from_the_beginning(f, d, pg, err) : look(f, pg, err)) < 0)
+		return -1;
+	for (size_t k = 0; k < f->n; k++)
+		if (feed_queue(&f->places[k], d, pg, redis, err) < 0)
+			return -1;
 	return 0;
 }

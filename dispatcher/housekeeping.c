@@ -29,6 +29,7 @@ struct housekeeping {
 	struct redis redis;
 	int64_t due_ms[CHORES_MAX];
 	int64_t scan_due_ms;
+	struct feed feed;
 	bool is_comparing;
 };
 
@@ -90,7 +91,7 @@ static int breakers(struct housekeeping *h, struct err *err)
 
 static int feeding(struct housekeeping *h, struct err *err)
 {
-	return feed_run(h->d, &h->pg, &h->redis, err);
+	return feed_run(&h->feed, h->d, &h->pg, &h->redis, err);
 }
 
 static int deadlines(struct housekeeping *h, struct err *err)

@@ -13,12 +13,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define TAKE_FIRST 32           /* most of the first take after a pause */
+#define TAKE_FIRST 32           /* most of a take when nothing is in hand */
 #define TAKE_MAX   256          /* most of one take */
 #define TAKE_BYTES "2097152"
 #define LOOK_MS    2000
 #define JOBS       "pixelfleet:jobs"
 #define BLOCK_S    1
+#define FULL_MS    200          /* between looks into a Redis without memory */
 
 /* One list, taken from by one thread. */
 struct taker {
@@ -30,7 +31,7 @@ struct taker {
 	struct pg pg;
 	char taken[200];
 	struct hauls *hauls;            /* in hand */
-	size_t next;                    /* most of the next take; 0: whether there is anything is not known */
+	bool more;                      /* the last take left something in the list, as it seems */
 	unsigned known_connects;        /* the connection whose id is client_id */
 	_Atomic int64_t client_id;      /* 0: not known */
 	_Atomic bool has_left;
@@ -65,26 +66,31 @@ static void learn_client_id(struct taker *t)
 	t->known_connects = t->redis.connects;
 }
 
-/* true: there is something to take. */
-static bool wait_for_one(struct taker *t)
+/* Waits for a submission and takes what there is then, in one pipeline: it is on its way a round trip sooner. A Redis
+ * without memory refuses to wait, not to take. */
+static int take_when_there(struct taker *t, int argc, const char **argv, redisReply **ret, struct err *err)
 {
-	scoped(freeReplyObject_p) redisReply *reply = NULL;
-	struct err err;
+	struct err refused = { 0 };
+	int waited;
 
-	learn_client_id(t);
-	if (redis_command(&t->redis, &reply, &err, "BLMOVE %s %s RIGHT RIGHT %d", t->list, t->list, BLOCK_S) == 0)
-		return reply->type == REDIS_REPLY_STRING;
-	if (strstr(err.msg, "OOM") && redis_command(&t->redis, &reply, &err, "LLEN %s", t->list) == 0) {
-		if (reply->integer == 0)
-			clock_sleep_ms(200);
-		return reply->integer > 0;
-	}
-	pause_after(&err, "intake.redis");
-	return false;
+	if (redis_append(&t->redis, err, "BLMOVE %s %s RIGHT RIGHT %d", t->list, t->list, BLOCK_S) < 0 ||
+	    redis_script_append(&t->redis, "take", 3, argc, argv, NULL, err) < 0)
+		return -1;
+	waited = redis_reply(&t->redis, NULL, &refused);
+	if (!t->redis.ctx)
+		return *err = refused, -1;
+	if (redis_reply(&t->redis, ret, err) < 0 &&
+	    (!strstr(err->msg, "NOSCRIPT") || redis_script(&t->redis, "take", 3, argc, argv, NULL, ret, err) < 0))
+		return -1;
+	if (waited == 0 || (*ret)->elements)
+		return 0;
+	if (strstr(refused.msg, "OOM"))
+		return clock_sleep_ms(FULL_MS), 0;
+	return *err = refused, -1;
 }
 
 /* The ids that the jobs will have are made here, so that a submission has the same one whoever goes on with it. */
-static int take(struct taker *t, size_t most, char (*ids)[UUID_TEXT], redisReply **ret, struct err *err)
+static int take(struct taker *t, bool waits, size_t most, char (*ids)[UUID_TEXT], redisReply **ret, struct err *err)
 {
 	const char *argv[5 + TAKE_MAX] = { t->list, t->taken, "pixelfleet:dispatchers", TAKE_BYTES, t->d->id };
 
@@ -92,9 +98,12 @@ static int take(struct taker *t, size_t most, char (*ids)[UUID_TEXT], redisReply
 		uuid_new(ids[k]);
 		argv[5 + k] = ids[k];
 	}
-	if (redis_script(&t->redis, "take", 3, 5 + (int)most, argv, NULL, ret, err) < 0)
+	if (waits)
+		learn_client_id(t);
+	if ((waits ? take_when_there(t, 5 + (int)most, argv, ret, err) :
+		    redis_script(&t->redis, "take", 3, 5 + (int)most, argv, NULL, ret, err)) < 0)
 		return -1;
-	if (fault("intake.reply")) {
+	if ((*ret)->elements && fault("intake.reply")) {
 		redis_close(&t->redis);
 		freeReplyObject(*ret);
 		*ret = NULL;
@@ -119,18 +128,21 @@ static bool resolve_for_sure(struct taker *t, struct op **ops, size_t n)
 /* One that asks for nothing leaves no operation. */
 static size_t read_all(struct taker *t, const redisReply *texts, char (*ids)[UUID_TEXT], struct op **ops)
 {
-	size_t n = 0;
+	const char *gone[TAKE_MAX];
+	size_t n = 0, ngone = 0;
 	struct err err;
 
 	for (size_t k = 0; k < texts->elements; k++) {
-		const redisReply *text = texts->element[k];
+		redisReply *text = texts->element[k];
 
-		ops[n] = accept_read(t->d, t->origin, ids[k], text->str, text->len);
+		ops[n] = accept_read(t->d, t->origin, ids[k], steal(&text->str), text->len);
 		if (ops[n])
 			n++;
-		else if (accept_forget(&t->redis, t->taken, ids[k], &err) < 0)
-			pause_after(&err, "intake.redis");      /* it is looked at once more */
+		else
+			gone[ngone++] = ids[k];
 	}
+	if (accept_forget(&t->redis, t->taken, gone, ngone, &err) < 0)
+		pause_after(&err, "intake.redis");      /* they are looked at once more */
 	return n;
 }
 
@@ -141,23 +153,22 @@ static void free_all(struct op **ops, size_t n)
 	free(ops);
 }
 
-static void take_some(struct taker *t)
+static void take_some(struct taker *t, bool waits)
 {
-	size_t most = t->next ? t->next : TAKE_FIRST, n;
+	size_t most = hauls_are_none(t->hauls) ? TAKE_FIRST : TAKE_MAX, n;
 	scoped(freeReplyObject_p) redisReply *reply = NULL;
 	char ids[TAKE_MAX][UUID_TEXT];
 	struct op **ops;
 	struct err err;
 
-	t->next = 0;
-	if (take(t, most, ids, &reply, &err) < 0) {
+	t->more = false;
+	if (take(t, waits, most, ids, &reply, &err) < 0) {
 		pause_after(&err, "intake.redis");
 		return;
 	}
 	if (reply->elements)
 		fault_die("intake.taken");
-	if (reply->elements == most)
-		t->next = TAKE_MAX;
+	t->more = reply->elements == most;
 	ops = xcalloc(most, sizeof *ops);
 	n = read_all(t, reply, ids, ops);
 	if (n && resolve_for_sure(t, ops, n))
@@ -187,8 +198,7 @@ static void *run(void *arg)
 
 	while (hauls_have_room(t->hauls)) {
 		take_up_lost(t);
-		if (t->next || wait_for_one(t))
-			take_some(t);
+		take_some(t, !t->more);
 	}
 	t->has_left = true;
 	return NULL;

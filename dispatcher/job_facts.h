@@ -2,8 +2,8 @@
  * job_facts.h - what never changes of jobs that were seen lately: which definition, how many pictures. With it the ledger
  * knows which instances a report is about before it has read the job's row, and asks for the row and them at once.
  *
- * Bounded: a table of fixed size, where a job takes the place of another one when there is none left. Facts of a job
- * that does not exist any more do no harm: who uses them loads the row as well.
+ * Bounded: a table of fixed size, where a job takes the place of another one when there is none left. They are a hint:
+ * who uses them loads the row as well, and then knows.
  */
 #ifndef JOB_FACTS_H
 #define JOB_FACTS_H

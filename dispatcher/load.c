@@ -13,6 +13,8 @@
 
 static int read_job(struct pg *pg, struct wjob *j, const PGresult *r, int row, struct err *err)
 {
+	if (j->def && j->definition != pg_int(r, row, 1))
+		definition_unref(steal(&j->def));
 	j->definition = pg_int(r, row, 1);
 	j->was = (struct job_row){ .state = job_state_parse(pg_text(r, row, 2)), .stop_reason = skip_reason_parse(pg_text(r, row, 5)),
 		.stopped_by = pg_text(r, row, 4) ? (int)pg_int(r, row, 4) : -1, .made = (int)pg_int(r, row, 8), .succeeded = (int)pg_int(r, row, 9),
@@ -31,7 +33,8 @@ static int read_job(struct pg *pg, struct wjob *j, const PGresult *r, int row, s
 	j->has_origin = pg_bool(r, row, 13);
 	j->has_params = pg_bool(r, row, 14);
 	j->is_loaded = true;
-	job_facts_put(j->raw, &(struct job_facts){ j->definition, j->items, j->total });
+	if (!j->def)
+		job_facts_put(j->raw, &(struct job_facts){ j->definition, j->items, j->total });
 	return j->def ? 0 : definition_load(pg, j->definition, &j->def, err);
 }
 

@@ -15,9 +15,8 @@ struct arena_chunk {
 static void more(struct arena *a, size_t size)
 {
 	size_t room = max_of(size, CHUNK - sizeof(struct arena_chunk));
-	struct arena_chunk *c = malloc(sizeof *c + room);
+	struct arena_chunk *c = xrealloc(NULL, sizeof *c + room);
 
-	must(c != NULL);
 	c->next = a->chunks;
 	c->size = room;
 	a->chunks = c;
@@ -27,7 +26,7 @@ static void more(struct arena *a, size_t size)
 static void *take(struct arena *a, size_t size)
 {
 	must(size < SIZE_MAX / 2);
-	size = (size + ALIGN - 1) / ALIGN * ALIGN;
+	size = max_of((size + ALIGN - 1) / ALIGN, (size_t)1) * ALIGN;
 	if (size > a->left)
 		more(a, size);
 	a->left -= size;

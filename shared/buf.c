@@ -20,14 +20,14 @@ void buf_clear(struct buf *b)
 		b->text[0] = '\0';
 }
 
-static void reserve(struct buf *b, size_t more)
+void buf_reserve(struct buf *b, size_t more)
 {
 	b->text = grow(b->text, b->len + more + 1, &b->cap, 1);
 }
 
 void buf_add(struct buf *b, const void *bytes, size_t n)
 {
-	reserve(b, n);
+	buf_reserve(b, n);
 	if (n)
 		memcpy(b->text + b->len, bytes, n);
 	b->len += n;
@@ -36,7 +36,7 @@ void buf_add(struct buf *b, const void *bytes, size_t n)
 
 char *buf_room(struct buf *b, size_t n)
 {
-	reserve(b, n);
+	buf_reserve(b, n);
 	b->len += n;
 	b->text[b->len] = '\0';
 	return b->text + b->len - n;
@@ -47,18 +47,31 @@ void buf_puts(struct buf *b, const char *s)
 	buf_add(b, s, strlen(s));
 }
 
+void buf_int(struct buf *b, int64_t v)
+{
+	char text[24], *p = text + sizeof text;
+	uint64_t u = v < 0 ? -(uint64_t)v : (uint64_t)v;
+
+	do
+		*--p = (char)('0' + u % 10);
+	while (u /= 10);
+	if (v < 0)
+		*--p = '-';
+	buf_add(b, p, (size_t)(text + sizeof text - p));
+}
+
 void buf_printf(struct buf *b, const char *fmt, ...)
 {
 	va_list ap;
 	int n;
 
-	reserve(b, 120);
+	buf_reserve(b, 120);
 	va_start(ap, fmt);
 	n = vsnprintf(b->text + b->len, b->cap - b->len, fmt, ap);
 	va_end(ap);
 	must(n >= 0);
 	if ((size_t)n >= b->cap - b->len) {
-		reserve(b, (size_t)n);
+		buf_reserve(b, (size_t)n);
 		va_start(ap, fmt);
 		vsnprintf(b->text + b->len, b->cap - b->len, fmt, ap);
 		va_end(ap);

@@ -1,36 +1,47 @@
 /* JSON from outside, and the words for what is wrong with it. Declared in submission.h. */
 #include "normal_form.h"
+#include "outline.h"
 #include "submission.h"
 
 #include <math.h>
 #include <string.h>
 
-/* How deep brackets nest, outside of strings: known before the recursive parser runs. *ret_byte: where it is too deep. */
-static bool is_too_deep(const char *text, size_t len, int max_depth, size_t *ret_byte)
+#define HUGE_DIGITS 300         /* a number with fewer, and without an exponent, is far below 1e308 */
+
+struct look {
+	size_t too_deep;                /* the byte where it is; 0: nowhere (an outermost bracket is not too deep) */
+	bool has_large;                 /* numbers that may be huge */
+};
+
+/* What is known before the recursive parser runs: how deep brackets nest outside of strings, and what numbers look like. */
+static struct look look_over(const char *text, size_t len, int max_depth)
 {
-	bool in_string = false;
+	const char *end = text + len;
+	struct look look = { 0 };
+	size_t digits = 0;
 	int depth = 0;
 
-	for (size_t i = 0; i < len; i++) {
-		char c = text[i];
+	for (const char *p = text; p && p < end;) {
+		char c = *p++;
 
-		if (in_string) {
-			if (c == '\\')
-				i++;
-			else if (c == '"')
-				in_string = false;
-		} else if (c == '"') {
-			in_string = true;
+		if (c >= '0' && c <= '9') {
+			look.has_large = look.has_large || ++digits >= HUGE_DIGITS;
+			continue;
+		}
+		look.has_large = look.has_large || (digits && (c == 'e' || c == 'E'));
+		digits = 0;
+		if (c == '"') {
+			p = json_string_end(p, end);
 		} else if (c == '[' || c == '{') {
 			if (++depth > max_depth) {
-				*ret_byte = i;
-				return true;
+				look.too_deep = (size_t)(p - 1 - text);
+				break;
 			}
 		} else if (c == ']' || c == '}') {
 			depth--;
 		}
 	}
-	return false;
+	return look;
 }
 
 static void add_not_json(json_t *problems, const char *what, size_t byte, int line, int column)
@@ -70,23 +81,24 @@ json_t *json_parse_strict(const char *text, size_t len, int max_depth, json_t *p
 {
 	json_error_t e;
 	json_t *value;
-	size_t byte = 0;
+	struct look look;
 	char what[320] = "JSON: the document is empty";
 
 	if (len == 0) {
 		not_json(problems, what, 0, 1, 0);
 		return NULL;
 	}
-	if (is_too_deep(text, len, max_depth, &byte)) {
+	look = look_over(text, len, max_depth);
+	if (look.too_deep) {
 		snprintf(what, sizeof what, "JSON that nests at most %d deep", max_depth);
-		not_json(problems, what, byte, 0, 0);
+		not_json(problems, what, look.too_deep, 0, 0);
 		return NULL;
 	}
 	value = json_loadb(text, len, JSON_REJECT_DUPLICATES, &e);
 	if (!value) {
 		snprintf(what, sizeof what, "JSON: %s", e.text);
 		not_json(problems, what, (size_t)max_of(e.position, 0), e.line, e.column);
-	} else if (has_huge_number(value)) {
+	} else if (look.has_large && has_huge_number(value)) {
 		snprintf(what, sizeof what, "JSON numbers from -1e308 to 1e308");
 		not_json(problems, what, 0, 0, 0);
 		json_decref(steal(&value));

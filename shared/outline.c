@@ -9,8 +9,7 @@ static const char *blank(const char *p, const char *end)
 	return p;
 }
 
-/* p is behind the first quote; what is returned behind the last one. NULL: there is none. */
-static const char *string_end(const char *p, const char *end)
+const char *json_string_end(const char *p, const char *end)
 {
 	while ((p = memchr(p, '"', (size_t)(end - p)))) {
 		const char *before = p;
@@ -36,7 +35,7 @@ static const char *brackets_end(const char *p, const char *end)
 		if (kind == 0)
 			continue;
 		if (kind == 2) {
-			if (!(p = string_end(p, end)))
+			if (!(p = json_string_end(p, end)))
 				return NULL;
 		} else if (kind > 0) {
 			depth++;
@@ -52,7 +51,7 @@ static const char *value_end(const char *p, const char *end)
 	if (p == end)
 		return NULL;
 	if (*p == '"')
-		return string_end(p + 1, end);
+		return json_string_end(p + 1, end);
 	if (*p == '{' || *p == '[')
 		return brackets_end(p, end);
 	while (p < end && !memchr(",}] \t\r\n", *p, 7))
@@ -68,7 +67,7 @@ static const char *member(const char *p, const char *end, struct span *name, str
 	if (p == end || *p++ != '"')
 		return NULL;
 	begin = p;
-	if (!(p = string_end(p, end)))
+	if (!(p = json_string_end(p, end)))
 		return NULL;
 	*name = (struct span){ begin, (size_t)(p - 1 - begin) };
 	p = blank(p, end);
@@ -103,21 +102,23 @@ int outline_read(const char *text, size_t len, struct outline *ret)
 	}
 }
 
-bool span_is(struct span s, const char *word)
+bool span_is(struct span s, const char *word, size_t len)
 {
-	return strlen(word) == s.len && memcmp(s.at, word, s.len) == 0;
+	return s.len == len && memcmp(s.at, word, len) == 0;
 }
 
-void outline_without(const struct outline *o, const char *text, size_t len, const bool *out, struct buf *to)
+size_t outline_without(const struct outline *o, const char *text, size_t len, const bool *out, char *to)
 {
 	const char *p = text;
+	char *begin = to;
 
 	for (size_t k = 0; k < o->n; k++) {
 		if (!out[k])
 			continue;
-		buf_add(to, p, (size_t)(o->members[k].value.at - p));
-		buf_add(to, "0", 1);
+		to = mempcpy(to, p, (size_t)(o->members[k].value.at - p));
+		*to++ = '0';
 		p = o->members[k].value.at + o->members[k].value.len;
 	}
-	buf_add(to, p, len - (size_t)(p - text));
+	to = mempcpy(to, p, len - (size_t)(p - text));
+	return (size_t)(to - begin);
 }

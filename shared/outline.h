@@ -11,7 +11,7 @@
 #ifndef OUTLINE_H
 #define OUTLINE_H
 
-#include "buf.h"
+#include "base.h"
 
 #define OUTLINE_MEMBERS 16
 
@@ -31,9 +31,14 @@ struct outline {
 /* -1: this is no object, has more members, or names with escapes. The spans point into `text`. */
 int outline_read(const char *text, size_t len, struct outline *ret) must_use;
 
-bool span_is(struct span s, const char *word);
+/* p is behind the first quote of a string; what is returned behind the last one. NULL: there is none before `end`. */
+const char *json_string_end(const char *p, const char *end);
 
-/* The text with the value of each member k for which `out[k]` replaced by 0. */
-void outline_without(const struct outline *o, const char *text, size_t len, const bool *out, struct buf *to);
+#define SPAN_IS(s, word) span_is(s, word, sizeof(word "") - 1)
+bool span_is(struct span s, const char *word, size_t len);
+
+/* The text with the value of each member k for which `out[k]` replaced by 0: at most `len` bytes, written to `to`.
+ * Returns how many. */
+size_t outline_without(const struct outline *o, const char *text, size_t len, const bool *out, char *to);
 
 #endif

@@ -401,16 +401,8 @@ static void separate(struct buf *b)
 
 void pg_array_int(struct buf *b, int64_t v)
 {
-	char text[24], *p = text + sizeof text;
-	uint64_t u = v < 0 ? -(uint64_t)v : (uint64_t)v;
-
 	separate(b);
-	do
-		*--p = (char)('0' + u % 10);
-	while (u /= 10);
-	if (v < 0)
-		*--p = '-';
-	buf_add(b, p, (size_t)(text + sizeof text - p));
+	buf_int(b, v);
 }
 
 void pg_array_real(struct buf *b, double v)

@@ -4,6 +4,7 @@
 #include "lua.h"
 #include "redis_url.h"
 
+#include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -185,33 +186,56 @@ static const struct lua_script *find_script(const char *name)
 
 static void sha1_hex(const char *text, char out[41]);
 
-int redis_script(struct redis *r, const char *name, int nkeys, int argc, const char **argv, const size_t *lens,
-	redisReply **ret, struct err *err)
+static char (*names)[41];       /* of lua_scripts, as Redis calls them */
+
+static void name_scripts(void)
 {
-	const struct lua_script *script = find_script(name);
+	names = xcalloc(nlua_scripts, sizeof *names);
+	for (size_t i = 0; i < nlua_scripts; i++)
+		sha1_hex(lua_scripts[i].text, names[i]);
+}
+
+/* By its name, or as a whole. */
+static int send_script(struct redis *r, bool whole, const struct lua_script *script, int nkeys, int argc, const char **argv, const size_t *lens,
+	struct err *err)
+{
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
 	scoped(free_p) const char **all = xcalloc((size_t)argc + 3, sizeof *all);
 	scoped(free_p) size_t *all_lens = xcalloc((size_t)argc + 3, sizeof *all_lens);
-	char sha[41], keys[12];
+	char keys[12];
 
-	sha1_hex(script->text, sha);
+	must(pthread_once(&once, name_scripts) == 0);
 	snprintf(keys, sizeof keys, "%d", nkeys);
-	all[0] = "EVALSHA", all[1] = sha, all[2] = keys;
+	all[0] = whole ? "EVAL" : "EVALSHA";
+	all[1] = whole ? script->text : names[script - lua_scripts];
+	all[2] = keys;
 	for (int i = 0; i < argc; i++) {
 		all[i + 3] = argv[i];
 		all_lens[i + 3] = lens ? lens[i] : strlen(argv[i]);
 	}
 	for (int i = 0; i < 3; i++)
 		all_lens[i] = strlen(all[i]);
+	return redis_append_argv(r, argc + 3, all, all_lens, err);
+}
+
+int redis_script_append(struct redis *r, const char *name, int nkeys, int argc, const char **argv, const size_t *lens, struct err *err)
+{
+	return send_script(r, false, find_script(name), nkeys, argc, argv, lens, err);
+}
+
+int redis_script(struct redis *r, const char *name, int nkeys, int argc, const char **argv, const size_t *lens,
+	redisReply **ret, struct err *err)
+{
+	const struct lua_script *script = find_script(name);
+
 	must(r->owed == 0);
-	if (redis_append_argv(r, argc + 3, all, all_lens, err) < 0)
+	if (send_script(r, false, script, nkeys, argc, argv, lens, err) < 0)
 		return -1;
 	if (redis_reply(r, ret, err) == 0)
 		return 0;
 	if (!strstr(err->msg, "NOSCRIPT"))
 		return err_wrap(err, "script %s", name);
-	all[0] = "EVAL", all_lens[0] = 4;
-	all[1] = script->text, all_lens[1] = strlen(script->text);
-	if (redis_append_argv(r, argc + 3, all, all_lens, err) < 0)
+	if (send_script(r, true, script, nkeys, argc, argv, lens, err) < 0)
 		return -1;
 	return redis_reply(r, ret, err) < 0 ? err_wrap(err, "script %s", name) : 0;
 }

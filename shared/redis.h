@@ -45,4 +45,9 @@ int redis_reply(struct redis *r, redisReply **ret, struct err *err) must_use;
 int redis_script(struct redis *r, const char *name, int nkeys, int argc, const char **argv, const size_t *lens,
 	redisReply **ret, struct err *err) must_use;
 
+/* The same as part of a pipeline: its answer is read with redis_reply(). A server that does not know the script says so
+ * (NOSCRIPT), and redis_script() makes it known. */
+int redis_script_append(struct redis *r, const char *name, int nkeys, int argc, const char **argv, const size_t *lens,
+	struct err *err) must_use;
+
 #endif

@@ -1,6 +1,5 @@
 #include "store.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -11,11 +10,9 @@
 
 #include <sodium.h>
 
-#include "clock.h"
-
 #define HASH_BYTES 32
 #define FILE_NAME  (2 + 1 + 62 + 1)     /* "ab/cdef..." */
-#define TEMPORARY  "tmp"                /* only used where unnamed files cannot be made */
+#define HEAD_BYTES 256                  /* a writer remembers */
 
 static int make_parents(const char *path, struct err *err)
 {
@@ -84,8 +81,8 @@ static int create_named(struct store *s)
 	uint64_t r[2];
 
 	randombytes_buf(r, sizeof r);
-	snprintf(name, sizeof name, TEMPORARY "/%016llx%016llx", (unsigned long long)r[0], (unsigned long long)r[1]);
-	if (mkdirat(s->dir, TEMPORARY, 0750) < 0 && errno != EEXIST)
+	snprintf(name, sizeof name, STORE_TEMPORARY "/%016llx%016llx", (unsigned long long)r[0], (unsigned long long)r[1]);
+	if (mkdirat(s->dir, STORE_TEMPORARY, 0750) < 0 && errno != EEXIST)
 		return -1;
 	return openat(s->dir, name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0640);
 }
@@ -135,7 +132,7 @@ static void unlink_temporary(struct store *s, const char *proc_path)
 		return;
 	target[n] = '\0';
 	name = strrchr(target, '/');
-	if (name && name - target > 4 && strncmp(name - 4, "/" TEMPORARY, 4) == 0)
+	if (name && name - target > 4 && strncmp(name - 4, "/" STORE_TEMPORARY, 4) == 0)
 		unlinkat(s->dir, name - 3, 0);
 }
 
@@ -252,20 +249,24 @@ static int sync_dir(struct store *s, const char *digest)
 	return fd < 0 ? -1 : fsync(fd);
 }
 
-/* item->fd is fd, or -1 when the store has these bytes: maybe since a moment ago, and not on the disk yet. */
-static int look_up(struct store *s, int fd, struct store_item *item, struct err *err)
+/* item->fd becomes -1 when the store has these bytes: maybe since a moment ago, and not on the disk yet. */
+static void look_up(struct store *s, struct store_item *item)
 {
 	char name[FILE_NAME], from[64];
 
-	*item = (struct store_item){ .fd = fd };
-	if (hash_file(fd, item->digest, &item->size) < 0)
-		return err_set(err, ERR_RETRY, "cannot read back an artifact in '%s': %s", s->path, strerror(errno));
 	file_name(item->digest, name);
 	if (is_whole(s, name, item->size) && utimensat(s->dir, name, NULL, 0) == 0) {
-		snprintf(from, sizeof from, "/proc/self/fd/%d", fd);
+		snprintf(from, sizeof from, "/proc/self/fd/%d", item->fd);
 		unlink_temporary(s, from);
 		item->fd = -1;
 	}
+}
+
+static int hash_item(struct store *s, int fd, struct store_item *ret, struct err *err)
+{
+	*ret = (struct store_item){ .fd = fd };
+	if (hash_file(fd, ret->digest, &ret->size) < 0)
+		return err_set(err, ERR_RETRY, "cannot read back an artifact in '%s': %s", s->path, strerror(errno));
 	return 0;
 }
 
@@ -309,8 +310,9 @@ int store_prepare(struct store *s, int *take_fd, struct store_item *ret, struct 
 {
 	struct store_item item;
 
-	if (look_up(s, *take_fd, &item, err) < 0)
+	if (hash_item(s, *take_fd, &item, err) < 0)
 		return -1;
+	look_up(s, &item);
 	if (item.fd < 0)
 		close(*take_fd);
 	*take_fd = -1;
@@ -331,18 +333,89 @@ void store_item_done(struct store_item *item)
 	item->fd = -1;
 }
 
+static int keep_one(struct store *s, struct store_item *item, char ret_digest[DIGEST_TEXT], size_t *ret_size, struct err *err)
+{
+	look_up(s, item);
+	keep_all(s, (struct store_item *const[]){ item }, 1);
+	if (item->error)
+		return err_set(err, ERR_RETRY, "cannot keep an artifact in '%s': %s", s->path, strerror(item->error));
+	memcpy(ret_digest, item->digest, DIGEST_TEXT);
+	*ret_size = item->size;
+	return 0;
+}
+
 int store_commit(struct store *s, int fd, char ret_digest[DIGEST_TEXT], size_t *ret_size, struct err *err)
 {
 	struct store_item item;
 
-	if (look_up(s, fd, &item, err) < 0)
+	return hash_item(s, fd, &item, err) < 0 ? -1 : keep_one(s, &item, ret_digest, ret_size, err);
+}
+
+/* ---- hashed while it comes ---- */
+
+struct store_writer {
+	struct store *store;
+	int fd;
+	size_t size;
+	char head[HEAD_BYTES];
+	uint8_t state[sizeof(crypto_generichash_state) + 64];   /* wherever in it a line of the cache begins */
+};
+
+static crypto_generichash_state *state_of(struct store_writer *w)
+{
+	return (crypto_generichash_state *)(((uintptr_t)w->state + 63) & ~(uintptr_t)63);
+}
+
+int store_writer_new(struct store *s, struct store_writer **ret, struct err *err)
+{
+	struct store_writer *w;
+	int fd;
+
+	if (store_create(s, &fd, err) < 0)
 		return -1;
-	keep_all(s, (struct store_item *const[]){ &item }, 1);
-	if (item.error)
-		return err_set(err, ERR_RETRY, "cannot keep an artifact in '%s': %s", s->path, strerror(item.error));
-	memcpy(ret_digest, item.digest, DIGEST_TEXT);
-	*ret_size = item.size;
+	w = xcalloc(1, sizeof *w);
+	w->store = s;
+	w->fd = fd;
+	crypto_generichash_init(state_of(w), NULL, 0, HASH_BYTES);
+	*ret = w;
 	return 0;
+}
+
+int store_write(struct store_writer *w, const void *bytes, size_t n, struct err *err)
+{
+	if (write_all(w->store, w->fd, bytes, n, err) < 0)
+		return -1;
+	crypto_generichash_update(state_of(w), bytes, n);
+	if (w->size < sizeof w->head)
+		memcpy(w->head + w->size, bytes, min_of(n, sizeof w->head - w->size));
+	w->size += n;
+	return 0;
+}
+
+size_t store_writer_head(const struct store_writer *w, void *to, size_t n)
+{
+	size_t have = min_of(w->size, sizeof w->head);
+
+	n = min_of(n, have);
+	memcpy(to, w->head, n);
+	return n;
+}
+
+int store_writer_commit(struct store_writer *w, char ret_digest[DIGEST_TEXT], size_t *ret_size, struct err *err)
+{
+	struct store_item item = { .fd = w->fd, .size = w->size };
+	uint8_t hash[HASH_BYTES];
+
+	crypto_generichash_final(state_of(w), hash, sizeof hash);
+	sodium_bin2hex(item.digest, DIGEST_TEXT, hash, sizeof hash);
+	return keep_one(w->store, &item, ret_digest, ret_size, err);
+}
+
+void store_writer_free(struct store_writer *w)
+{
+	if (w)
+		close(w->fd);
+	free(w);
 }
 
 int store_put(struct store *s, const void *bytes, size_t n, char ret_digest[DIGEST_TEXT], struct err *err)
@@ -373,78 +446,4 @@ int store_get(struct store *s, const char *digest, int *ret_fd, size_t *ret_size
 	*ret_size = (size_t)st.st_size;
 	fd = -1;
 	return 0;
-}
-
-/* Files have the time of the machine that keeps them. With a clock of our own that is ahead, everything would be old:
- * even what a worker has stored just now and not reported yet. */
-static int64_t time_there(struct store *s)
-{
-	int64_t ours = clock_wall_us() / 1000000;
-	struct stat st;
-
-	return futimens(s->dir, NULL) == 0 && fstat(s->dir, &st) == 0 ? min_of((int64_t)st.st_mtim.tv_sec, ours) : 0;
-}
-
-static bool is_older(int dir, const char *name, int64_t before)
-{
-	struct stat st;
-
-	return fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode) && (int64_t)st.st_mtim.tv_sec < before;
-}
-
-static DIR *open_sub(struct store *s, const char *name)
-{
-	int fd = openat(s->dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-
-	return fd < 0 ? NULL : fdopendir(fd);
-}
-
-static void closedir_p(DIR **d)
-{
-	if (*d)
-		closedir(*d);
-}
-
-static size_t collect_sub(struct store *s, const char *sub, int64_t before, bool (*fn)(void *, const char *), void *arg)
-{
-	scoped(closedir_p) DIR *d = open_sub(s, sub);
-	struct dirent *e;
-	size_t n = 0;
-
-	while (d && (e = readdir(d))) {
-		char digest[DIGEST_TEXT];
-
-		snprintf(digest, sizeof digest, "%.2s%.62s", sub, e->d_name);
-		if (strlen(e->d_name) != DIGEST_TEXT - 3 || !digest_is(digest) || !is_older(dirfd(d), e->d_name, before))
-			continue;
-		/* Asking takes a while, and somebody may store the same bytes meanwhile: look again. */
-		if (fn(arg, digest) && is_older(dirfd(d), e->d_name, before) && unlinkat(dirfd(d), e->d_name, 0) == 0)
-			n++;
-	}
-	return n;
-}
-
-static void sweep_temporary(struct store *s, int64_t before)
-{
-	scoped(closedir_p) DIR *d = open_sub(s, TEMPORARY);
-	struct dirent *e;
-
-	while (d && (e = readdir(d)))
-		if (is_older(dirfd(d), e->d_name, before))
-			unlinkat(dirfd(d), e->d_name, 0);
-}
-
-size_t store_collect(struct store *s, unsigned age_s, bool (*fn)(void *arg, const char *digest), void *arg)
-{
-	int64_t before = time_there(s) - (int64_t)age_s;
-	size_t n = 0;
-
-	for (unsigned i = 0; i < 256; i++) {
-		char sub[3];
-
-		snprintf(sub, sizeof sub, "%02x", i);
-		n += collect_sub(s, sub, before, fn, arg);
-	}
-	sweep_temporary(s, before);
-	return n;
 }

@@ -15,6 +15,8 @@
 
 #define DIGEST_TEXT 65          /* 64 hexadecimal digits and the end */
 
+#define STORE_TEMPORARY "tmp"   /* below the directory; only used where unnamed files cannot be made */
+
 struct store {
 	char *path;
 	int dir;                /* descriptor of the directory */
@@ -31,6 +33,16 @@ int store_own(struct store *s, int *fd, struct err *err) must_use;
 /* Hashes all of fd's bytes, and gives the file its name once they are on the disk. The caller still closes fd. */
 int store_commit(struct store *s, int fd, char ret_digest[DIGEST_TEXT], size_t *ret_size, struct err *err) must_use;
 int store_put(struct store *s, const void *bytes, size_t n, char ret_digest[DIGEST_TEXT], struct err *err) must_use;
+
+/* Or: hashed while it comes. A writer is freed whether it was committed or not; free accepts NULL. */
+struct store_writer;
+int store_writer_new(struct store *s, struct store_writer **ret, struct err *err) must_use;
+int store_write(struct store_writer *w, const void *bytes, size_t n, struct err *err) must_use;
+/* Up to n of the first bytes that came; returns how many. */
+size_t store_writer_head(const struct store_writer *w, void *to, size_t n);
+int store_writer_commit(struct store_writer *w, char ret_digest[DIGEST_TEXT], size_t *ret_size, struct err *err) must_use;
+void store_writer_free(struct store_writer *w);
+DEFINE_SCOPED(struct store_writer *, store_writer_free)
 
 /* The same in two halves, so that who has other work need not wait for the disk, and the disk takes many at once: after
  * store_prepare() digest and size are known, after store_sync() of the list the artifacts are there for good. */

@@ -1,8 +1,8 @@
 #include "submission.h"
 
 #include "normal_form.h"
-#include "outline.h"
 #include "submission_images.h"
+#include "submission_key.h"
 #include "url.h"
 #include "utf8.h"
 
@@ -15,7 +15,6 @@
 #define LABELS_MAX      32
 #define DEADLINE_MAX_S  31536000.0
 #define URL_SHOWN       4104
-#define TEXT_FLAGS      (JSON_COMPACT | JSON_SORT_KEYS | JSON_ENCODE_ANY)
 
 static const char *const members[] = { "id", "pipeline", "images", "params", "priority", "deadline_s", "callback_url", "labels",
 	"input_urls", "name", "version", "description", "on_failure", "steps", "components", NULL };
@@ -179,7 +178,7 @@ static void hash_text(crypto_generichash_state *state, const char *text)
 }
 
 /* Of the body as jansson writes it, compact and with sorted keys. It is stored, so it stays as it is. `texts`: of the
- * members whose values were not parsed now (struct known), how they are written so. */
+ * members whose values were not parsed now (submission_key.h), how they are written so. */
 static void digest(struct submission *s, const json_t *body, const json_t *texts)
 {
 	static const char *const sorted[] = { "callback_url", "components", "deadline_s", "description", "id", "images", "input_urls",
@@ -192,7 +191,7 @@ static void digest(struct submission *s, const json_t *body, const json_t *texts
 	for (size_t k = 0; k < countof(sorted); k++) {
 		const json_t *value = json_object_get(body, sorted[k]);
 		const char *known = json_string_value(json_object_get(texts, sorted[k]));
-		scoped(free_p) char *text = value && !known ? json_dumps(value, TEXT_FLAGS) : NULL;
+		scoped(free_p) char *text = value && !known ? json_dumps(value, SUBMISSION_TEXT_FLAGS) : NULL;
 
 		if (!value)
 			continue;
@@ -204,84 +203,6 @@ static void digest(struct submission *s, const json_t *body, const json_t *texts
 	}
 	hash_text(&state, "}");
 	crypto_generichash_final(&state, s->digest, sizeof s->digest);
-}
-
-/* ---- definitions that are known by their bytes ---- */
-
-struct known {
-	struct outline outline;
-	bool out[OUTLINE_MEMBERS];      /* members that the definition is made of */
-	struct buf key;                 /* empty: this is not a text to be looked up */
-};
-
-static void known_done(struct known *k)
-{
-	buf_free(&k->key);
-}
-
-static bool has_member(const struct outline *o, const char *name)
-{
-	for (size_t k = 0; k < o->n; k++)
-		if (span_is(o->members[k].name, name))
-			return true;
-	return false;
-}
-
-static bool is_of_definition(struct span name)
-{
-	for (size_t i = 0; i < countof(definition_members); i++)
-		if (span_is(name, definition_members[i]))
-			return true;
-	return false;
-}
-
-/* In the order in which they stand there: the same members otherwise are another key. */
-static void make_key(struct known *k, const char *text, size_t len)
-{
-	const struct outline *o = &k->outline;
-	struct span callback = { "", 0 };
-	bool named, own;
-
-	if (outline_read(text, len, &k->outline) < 0)
-		return;
-	named = has_member(o, "pipeline");
-	own = has_member(o, "steps") || has_member(o, "components");
-	if (named == own)
-		return;
-	for (size_t i = 0; i < o->n; i++) {
-		struct span name = o->members[i].name, value = o->members[i].value;
-
-		if (span_is(name, "callback_url"))
-			callback = value;
-		k->out[i] = named ? span_is(name, "pipeline") : is_of_definition(name);
-		if (k->out[i] && named && *value.at == '"')
-			return;         /* a name, and what is stored under it may change */
-		if (!k->out[i])
-			continue;
-		buf_add(&k->key, name.at, name.len);
-		buf_add(&k->key, ":", 1);
-		buf_add(&k->key, value.at, value.len);
-		buf_add(&k->key, "", 1);
-	}
-	buf_add(&k->key, callback.at, callback.len);
-}
-
-/* How the members that the definition is made of are written in the digest. */
-static json_t *texts_of(const struct known *k, const json_t *body)
-{
-	json_t *texts = json_object();
-
-	for (size_t i = 0; i < k->outline.n; i++) {
-		scoped(free_p) char *name = NULL, *text = NULL;
-
-		if (!k->out[i])
-			continue;
-		name = xstrndup(k->outline.members[i].name.at, k->outline.members[i].name.len);
-		text = json_dumps(json_object_get(body, name), TEXT_FLAGS);
-		must(text != NULL);
-		json_object_set_new(texts, name, json_string(text));
-	}
-	return texts;
 }
 
 /* ---- all ---- */
@@ -309,25 +230,38 @@ static struct submission *read_body(const json_t *body, const char *roots, struc
 	return s;
 }
 
+#define SMALL 2048
+
+/* What is left of the text, parsed; NULL: it is no object. */
+static json_t *parse_rest(const struct submission_key *k, const char *text, size_t len, json_t *problems)
+{
+	char small[SMALL];
+	scoped(free_p) char *large = len > SMALL ? xcalloc(len, 1) : NULL;
+	char *rest = large ? large : small;
+
+	return json_parse_strict(rest, outline_without(&k->outline, text, len, k->out, rest), SUBMISSION_MAX_DEPTH, problems);
+}
+
 /* The short way: the definition is known, and only the rest is parsed. NULL: it is not, or something is wrong, which the
  * whole text tells better. */
-static struct submission *read_known(struct definition_cache *cache, const struct known *k, const char *text, size_t len, const char *roots)
+static struct submission *read_known(struct definition_cache *cache, const struct submission_key *k, const char *text, size_t len,
+	const char *roots, json_t *problems)
 {
-	scoped(json_decref_p) json_t *body = NULL, *texts = NULL, *problems = NULL;
-	scoped(definition_unref_p) struct definition *d = definition_cache_get(cache, k->key.text, k->key.len, &texts);
+	scoped(json_decref_p) json_t *body = NULL, *texts = NULL;
+	scoped(definition_unref_p) struct definition *d = definition_cache_get(cache, k->key.at, k->key.len, &texts);
 	scoped(submission_free_p) struct submission *s = NULL;
-	scoped(buf_free) struct buf rest = { 0 };
+	size_t before = json_array_size(problems);
 
 	if (!d)
 		return NULL;
-	problems = json_array();
-	outline_without(&k->outline, text, len, k->out, &rest);
-	body = json_parse_strict(rest.text, rest.len, SUBMISSION_MAX_DEPTH, problems);
-	if (!json_is_object(body))
+	body = parse_rest(k, text, len, problems);
+	if (json_is_object(body))
+		s = read_body(body, roots, d, problems);
+	if (!s || json_array_size(problems) > before || definition_lacks_params(d, s->params)) {
+		while (json_array_size(problems) > before)
+			json_array_remove(problems, json_array_size(problems) - 1);
 		return NULL;
-	s = read_body(body, roots, d, problems);
-	if (json_array_size(problems) || definition_lacks_params(d, s->params))
-		return NULL;
+	}
 	if (s->client_id)
 		digest(s, body, texts);
 	return steal(&s);
@@ -359,7 +293,7 @@ static struct submission *read_whole(const char *text, size_t len, const char *r
 int submission_parse(struct definition_cache *cache, const char *text, size_t len, const char *roots, struct submission **ret,
 	json_t *problems)
 {
-	scoped(known_done) struct known known = { 0 };
+	scoped(submission_key_done) struct submission_key known = { 0 };
 	scoped(json_decref_p) json_t *body = NULL;
 	struct submission *s;
 
@@ -370,18 +304,18 @@ int submission_parse(struct definition_cache *cache, const char *text, size_t le
 		return -1;
 	}
 	if (cache)
-		make_key(&known, text, len);
-	if (known.key.len && (s = read_known(cache, &known, text, len, roots))) {
+		submission_key_find(&known, text, len);
+	if (known.key.len && (s = read_known(cache, &known, text, len, roots, problems))) {
 		*ret = s;
 		return 0;
 	}
 	s = read_whole(text, len, roots, &body, problems);
 	if (!s)
 		return -1;
-	if (known.key.len && s->definition) {
-		scoped(json_decref_p) json_t *texts = texts_of(&known, body);
+	if (known.key.len) {
+		scoped(json_decref_p) json_t *texts = submission_key_texts(&known, body);
 
-		definition_cache_put(cache, known.key.text, known.key.len, s->definition, texts);
+		definition_cache_put(cache, known.key.at, known.key.len, s->definition, texts);
 	}
 	*ret = s;
 	return 0;

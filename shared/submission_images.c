@@ -83,15 +83,31 @@ static void add_image(struct submission *s, const json_t *image, size_t i, const
 		problem_add(problems, image, "text: a URL or an absolute path, of 1 to %d bytes|%s", IMAGE_MAX_BYTES, at);
 }
 
+/* Nothing but addresses, of which nothing is to be said: the most frequent case. */
+static bool are_plain_urls(const json_t *images)
+{
+	const json_t *image;
+	size_t i;
+
+	json_array_foreach(images, i, image)
+		if (!submission_is_plain(image, IMAGE_MAX_BYTES) || !url_is_http(json_string_value(image)) || url_problem(json_string_value(image)))
+			return false;
+	return json_array_size(images) <= SUBMISSION_MAX_IMAGES;
+}
+
 void submission_read_images(struct submission *s, const json_t *body, const char *roots, json_t *problems)
 {
 	const char *member = json_object_get(body, "input_urls") ? "input_urls" : "images";
 	const json_t *images = json_object_get(body, member), *image;
 	size_t i;
 
-	s->images = json_array();
 	if (json_object_get(body, "images") && json_object_get(body, "input_urls"))
 		problem_add(problems, NULL, "either images or input_urls|/input_urls");
+	if (json_is_array(images) && are_plain_urls(images)) {
+		s->images = json_incref((json_t *)images);
+		return;
+	}
+	s->images = json_array();
 	if (!images)
 		return;
 	if (!json_is_array(images)) {

@@ -1,6 +1,7 @@
 #include "task.h"
 
 #include "clock.h"
+#include "task_scan.h"
 #include "utf8.h"
 #include "uuid.h"
 
@@ -8,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define REPORT_BYTES 320                /* of most of them */
 #define RAW_MAX ((size_t)4 << 20)       /* definitions are at most 1 MiB, inputs in an envelope 16 KB */
 
 /* ---- the envelope inside a dead letter ---- */
@@ -173,6 +175,11 @@ static int load_body(const char *text, size_t len, json_t **ret, struct err *err
 	return 0;
 }
 
+static bool begins(const char *s, size_t len, const char *with)
+{
+	return len >= strlen(with) && memcmp(s, with, strlen(with)) == 0;
+}
+
 int task_parse(const char *raw, size_t len, const struct sealer *sealer, struct task **ret, struct err *err)
 {
 	scoped(task_free_p) struct task *t = xcalloc(1, sizeof *t);
@@ -182,10 +189,11 @@ int task_parse(const char *raw, size_t len, const struct sealer *sealer, struct 
 
 	if (len > RAW_MAX)
 		return err_set(err, ERR_REJECT, "the task has %zu bytes, at most %zu are allowed", len, RAW_MAX);
-	is_letter = find_task(raw, len, &envelope, &envelope_len);
+	is_letter = !begins(raw, len, "{\"v\":") && find_task(raw, len, &envelope, &envelope_len);
 	if (sealer && seal_check(sealer, envelope, envelope_len, err) < 0)
 		return is_letter ? err_wrap(err, "the dead letter's 'task'") : -1;
-	if (load_body(envelope, envelope_len, &t->body, err) < 0 || read_body(t, err) < 0)
+	if (!(sealer && task_scan(envelope, envelope_len, t)) &&
+	    (load_body(envelope, envelope_len, &t->body, err) < 0 || read_body(t, err) < 0))
 		return -1;
 	t->is_requeue = is_letter;
 	uuid_new(t->run);
@@ -278,21 +286,46 @@ static void add_outcome(const struct task_result *r, struct buf *to)
 	buf_puts(to, "}");
 }
 
+static void add_text(struct buf *to, const char *before, const char *s)
+{
+	buf_puts(to, before);
+	buf_puts(to, s);
+}
+
+static void add_int(struct buf *to, const char *before, int64_t v)
+{
+	char digits[24], *p = digits + sizeof digits;
+	uint64_t left = v < 0 ? -(uint64_t)v : (uint64_t)v;
+
+	do
+		*--p = (char)('0' + left % 10);
+	while (left /= 10);
+	if (v < 0)
+		*--p = '-';
+	buf_puts(to, before);
+	buf_add(to, p, (size_t)(digits + sizeof digits - p));
+}
+
 void task_report(const struct task *t, const struct task_result *r, const char *worker, struct buf *to)
 {
-	char at[CLOCK_TEXT];
+	char at[CLOCK_TEXT], ms[4] = { '.', (char)('0' + r->took_us / 100 % 10), (char)('0' + r->took_us / 10 % 10), (char)('0' + r->took_us % 10) };
 
-	buf_printf(to, "{\"run\":\"%s\",\"job\":\"%s\",\"ordinal\":%d,\"attempt\":%d,\"worker\":", t->run, t->job,
-		t->ordinal, t->attempt);
+	buf_reserve(to, REPORT_BYTES);
+	add_text(to, "{\"run\":\"", t->run);
+	add_text(to, "\",\"job\":\"", t->job);
+	add_int(to, "\",\"ordinal\":", t->ordinal);
+	add_int(to, ",\"attempt\":", t->attempt);
+	buf_puts(to, ",\"worker\":");
 	utf8_json_string(to, worker, strlen(worker));
 	if (t->is_requeue)
 		buf_puts(to, ",\"requeue\":true");
 	if (t->is_probe)
 		buf_puts(to, ",\"probe\":true");
 	if (t->pass)
-		buf_printf(to, ",\"pass\":%d", t->pass);
-	buf_printf(to, ",\"started_at\":\"%s\",\"ms\":%lld.%03lld", clock_format(r->started_us, at),
-		(long long)(r->took_us / 1000), (long long)(r->took_us % 1000));
+		add_int(to, ",\"pass\":", t->pass);
+	add_text(to, ",\"started_at\":\"", clock_format(r->started_us, at));
+	add_int(to, "\",\"ms\":", r->took_us / 1000);
+	buf_add(to, ms, sizeof ms);
 	if (r->peak_rss_kb)
 		buf_printf(to, ",\"peak_rss_kb\":%zu", r->peak_rss_kb);
 	add_outcome(r, to);

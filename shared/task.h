@@ -24,10 +24,10 @@
 
 struct task {
 	json_t *body;           /* the envelope, parsed; the strings below live in it */
-	char *kept;             /* once it is slim: where those that are left live */
+	char *kept;             /* of one that has no body (it is slim, or task_scan.h has read it): where they live then */
 	const char *job, *step, *queue, *source, *inputs_url, *trace, *enqueued_at;
 	const struct tool *tool;                /* NULL: a tool that this program does not know */
-	const json_t *params, *inputs;          /* inputs is NULL when there is an inputs_url */
+	const json_t *params, *inputs;          /* NULL: there are none; or of inputs: there is an inputs_url */
 	const json_t *shared;                   /* or NULL */
 	int item, ordinal, attempt;
 	unsigned timeout_s;

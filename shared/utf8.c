@@ -41,7 +41,7 @@ static void add_one(struct buf *b, const char *s, size_t len)
 	if (len == 0)
 		buf_puts(b, "\xef\xbf\xbd");
 	else if (c == '"' || c == '\\')
-		buf_printf(b, "\\%c", c);
+		buf_add(b, (const char[]){ '\\', (char)c }, 2);
 	else if (c < 0x20)
 		buf_printf(b, "\\u%04x", c);
 	else

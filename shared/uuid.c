@@ -108,15 +108,18 @@ bool uuid_is(const char *s)
 	for (int i = 0; i < 36; i++) {
 		bool dash = i == 8 || i == 13 || i == 18 || i == 23;
 
-		if (dash ? s[i] != '-' : !(s[i] && strchr("0123456789abcdef", s[i])))
+		if (dash ? s[i] != '-' : !((s[i] >= '0' && s[i] <= '9') || (s[i] >= 'a' && s[i] <= 'f')))
 			return false;
 	}
 	return s[36] == '\0';
 }
 
+static const uint8_t digits[256] = { ['1'] = 1, ['2'] = 2, ['3'] = 3, ['4'] = 4, ['5'] = 5, ['6'] = 6, ['7'] = 7, ['8'] = 8, ['9'] = 9,
+	['a'] = 10, ['b'] = 11, ['c'] = 12, ['d'] = 13, ['e'] = 14, ['f'] = 15 };
+
 static uint8_t digit(char c)
 {
-	return (uint8_t)(c <= '9' ? c - '0' : c - 'a' + 10);
+	return digits[(unsigned char)c];
 }
 
 void uuid_raw(const char *text, uint8_t raw[16])

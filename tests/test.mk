@@ -4,7 +4,8 @@
 # make integration   pytest on the built programs            K=EXPR: as pytest -k, LANES=3, MODE=san: sanitized programs
 # make replay        the fuzzers' corpora, under ASan and UBSan
 # make fuzz          the fuzzers, FUZZ_S seconds each, with clang      K=WORD: those with WORD in their name
-# make bench         speed, cost and memory on this machine   SCENARIOS=noop,chain REPEAT=5 SCALE=1 FULL=1: tests/bench/settings.py
+# make bench         speed, cost and memory on this machine   SCENARIOS=noop,chain REPEAT=5 SCALE=1 FULL=1: tests/bench/bench.py
+# make bench-curves  throughput against what grows, drawn as build/bench/curves.svg   CURVES=rtt,workers
 # make test-faults   jobs while everything around them breaks   ROUNDS=200 SEED= LANES=3 ROUND=17 LIST=1: tests/faults/faults.py
 # make test-systemd  the units on a real systemd in a container: scaling, a reboot, watchdogs, under 5,000 jobs (as root)
 # make test-tokens   the tokenizers on 3,000 lines of many languages beside Hugging Face's (npm; fetches that and the vocabularies)
@@ -23,6 +24,8 @@ SAN_ENV := ASAN_OPTIONS=detect_leaks=1:strict_string_checks=1:detect_stack_use_a
            UBSAN_OPTIONS=print_stacktrace=1 LSAN_OPTIONS=suppressions=tests/lsan.supp:print_suppressions=0 \
            TSAN_OPTIONS=suppressions=tests/tsan.supp:halt_on_error=0:second_deadlock_stack=1
 SUB     := $(MAKE) --no-print-directory
+# What the benchmarks compare with and measure by, besides plain_infer.
+BENCH := $(B)/plain_loop $(B)/latency $(B)/delay_proxy $(B)/listeners
 
 setup:
 	$(Q)tests/setup.sh test
@@ -43,7 +46,7 @@ run-unit: $(B)/unit
 	$(Q)env $(SAN_ENV) $(B)/unit $(if $(K),-k '$(K)')
 run-threads: $(B)/unit
 	$(Q)env $(SAN_ENV) $(SETARCH) $(B)/unit -k '^threads_'
-run-integration: all $(B)/tokenize
+run-integration: all $(B)/tokenize $(BENCH)
 	$(Q)env $(SAN_ENV) PIXELFLEET_BUILD=$(B) \
 		PIXELFLEET_FAULTS_BUILD=$(if $(filter rel,$(MODE)),build/faults,$(B)) \
 		$(PYTEST) $(if $(K),-k '$(K)') $(PYTEST_ARGS) tests/integration
@@ -100,13 +103,12 @@ $(B)/%.h.ok: %.h $(HDRS) $(B)/flags | $(ORT)/ready
 
 check-style: lint headers
 
-# What the benchmarks compare with and measure by, besides plain_infer.
-BENCH := $(B)/plain_loop $(B)/latency $(B)/delay_proxy $(B)/listeners
-
 bench: setup
 	+$(Q)$(SUB) MODE=rel run-bench
+bench-curves: setup
+	+$(Q)$(SUB) MODE=rel run-bench CURVES='$(or $(CURVES),all)'
 run-bench: all $(BENCH)
-	$(Q)env PIXELFLEET_BUILD=$(B) /usr/bin/python3 -B tests/bench/bench.py
+	$(Q)env PIXELFLEET_BUILD=$(B) CURVES='$(CURVES)' /usr/bin/python3 -B tests/bench/bench.py
 
 # The same work beside BullMQ with sharp (npm) and Celery with Pillow, on the same machine, in turns: tests/bench/peers/peers.py
 bench-peers:
@@ -197,4 +199,4 @@ demo:
 	$(Q)tests/demo/demo.sh
 
 .PHONY: setup test replay fuzz run-replay run-fuzz unit threads integration run-unit run-threads run-integration coverage lint headers \
-	test-faults run-test-faults check-style bench run-bench bench-peers run-bench-peers recovery soak test-models demo test-ocr test-systemd run-systemd test-triton run-triton test-tokens run-tokens
+	test-faults run-test-faults check-style bench bench-curves run-bench bench-peers run-bench-peers recovery soak test-models demo test-ocr test-systemd run-systemd test-triton run-triton test-tokens run-tokens

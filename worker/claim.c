@@ -41,10 +41,11 @@ static int lose_reply(struct claimer *c, struct err *err)
 	return err_set(err, ERR_RETRY, "fault: the reply to a claim was lost");
 }
 
-static void hand_over(struct claimer *c, const redisReply *reply, size_t *ret_n)
+/* Returns how many tasks there were in the reply, which may be NULL. */
+static size_t hand_over(struct claimer *c, const redisReply *reply)
 {
 	struct line batch = { 0 };
-	size_t n = reply->type == REDIS_REPLY_ARRAY ? reply->elements : reply->type == REDIS_REPLY_STRING ? 1 : 0;
+	size_t n = !reply ? 0 : reply->type == REDIS_REPLY_ARRAY ? reply->elements : reply->type == REDIS_REPLY_STRING ? 1 : 0;
 
 	for (size_t i = 0; i < n; i++) {
 		const redisReply *task = reply->type == REDIS_REPLY_ARRAY ? reply->element[i] : reply;
@@ -55,7 +56,7 @@ static void hand_over(struct claimer *c, const redisReply *reply, size_t *ret_n)
 	quick_run_some(c->w, &batch);
 	if (batch.first)
 		lane_push(c->lane, &batch);
-	*ret_n = n;
+	return n;
 }
 
 static int claim_many(struct claimer *c, size_t most, size_t *ret_n, struct err *err)
@@ -68,20 +69,41 @@ static int claim_many(struct claimer *c, size_t most, size_t *ret_n, struct err 
 		return -1;
 	if (fault("worker.claim"))
 		return lose_reply(c, err);
-	hand_over(c, reply, ret_n);
+	*ret_n = hand_over(c, reply);
 	return 0;
 }
 
-static int wait_for_one(struct claimer *c, size_t *ret_n, struct err *err)
+/* The wait, and what there is by its end, in one pipeline: who gets a task need not ask whether there are more. */
+static int send_wait(struct claimer *c, size_t more, struct err *err)
 {
-	scoped(freeReplyObject_p) redisReply *reply = NULL;
+	char count[24];
 
-	if (redis_command(&c->redis, &reply, err, "BLMOVE %s %s LEFT RIGHT %d", c->lane->key, c->w->running_key, BLOCK_S) < 0)
+	if (redis_append(&c->redis, err, "BLMOVE %s %s LEFT RIGHT %d", c->lane->key, c->w->running_key, BLOCK_S) < 0)
 		return -1;
-	if (reply->type == REDIS_REPLY_STRING && fault("worker.claim"))
+	snprintf(count, sizeof count, "%zu", more);
+	return more == 0 ? 0 : redis_script_append(&c->redis, "claim", 2, 3, (const char *[]){ c->lane->key, c->w->running_key, count }, NULL, err);
+}
+
+/* An error answer to the wait (a full Redis) does not keep the rest from being taken. */
+static int wait_for_some(struct claimer *c, size_t most, size_t *ret_n, struct err *err)
+{
+	scoped(freeReplyObject_p) redisReply *one = NULL, *others = NULL;
+	struct err of_others;
+	int rc;
+
+	if (send_wait(c, most - 1, err) < 0)
+		return -1;
+	rc = redis_reply(&c->redis, &one, err);
+	if (!c->redis.ctx)
+		return -1;
+	if (one && one->type == REDIS_REPLY_STRING && fault("worker.claim"))
 		return lose_reply(c, err);
-	hand_over(c, reply, ret_n);
-	return 0;
+	*ret_n = hand_over(c, one);
+	c->look_again = most > 1 && redis_reply(&c->redis, &others, &of_others) < 0;
+	if (!c->redis.ctx)
+		return *err = of_others, -1;
+	*ret_n += hand_over(c, others);
+	return *ret_n ? 0 : rc;
 }
 
 static void failed(struct claimer *c, const struct err *err)
@@ -108,7 +130,7 @@ static void claim(struct claimer *c, enum lane_room room, size_t most)
 
 	if (redis_connect(&c->redis, &err) == 0)
 		note_connection(c);
-	rc = block ? wait_for_one(c, &n, &err) : claim_many(c, most, &n, &err);
+	rc = block ? wait_for_some(c, most, &n, &err) : claim_many(c, most, &n, &err);
 	if (rc < 0 && block && is_out_of_memory(&err)) {
 		if (!c->was_full)
 			log_warn("claim.polling", "queue=%s error=%s", c->lane->queue, log_quote(err.msg));
@@ -117,7 +139,7 @@ static void claim(struct claimer *c, enum lane_room room, size_t most)
 		failed(c, &err);
 	} else {
 		c->failures = 0;
-		c->is_dry = block ? c->is_dry && n == 0 : n < most;
+		c->is_dry = n < most && !(block && c->look_again);
 		c->was_full &= !block;
 		if (n == 0 && c->is_full) {
 			clock_sleep_ms(POLL_MS);

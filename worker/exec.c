@@ -123,7 +123,8 @@ static int run(struct executor *x, const struct task *t, const bool *stop, int64
 	if (t->inputs_url && get_inputs(x, t, stop, &deadline_ms, &inputs, err) < 0)
 		return -1;
 	job.deadline_ms = deadline_ms;
-	params = tool_fill_defaults(t->tool, t->params);
+	if (t->tool->nparams || t->params)
+		params = tool_fill_defaults(t->tool, t->params);
 	job.params = params;
 	job.inputs = inputs;
 	if (run_tool(x, &job, ret, err) < 0)

@@ -27,50 +27,55 @@ static int too_large(const char *source, size_t most, struct err *err)
 	return err_set(err, ERR_REJECT, "'%.600s' is larger than %zu bytes (MAX_FILE_SIZE, or max_bytes of the step)", source, most);
 }
 
-static int fetch_url(const struct flow_job *job, const char *url, int to, struct err *err)
+struct download {
+	struct store_writer *to;
+	struct err err;         /* why it could not be written, when is_stuck */
+	bool is_stuck;
+};
+
+static bool keep_piece(void *arg, const char *bytes, size_t n)
+{
+	struct download *d = arg;
+
+	d->is_stuck = store_write(d->to, bytes, n, &d->err) < 0;
+	return !d->is_stuck;
+}
+
+static int fetch_url(const struct flow_job *job, const char *url, struct store_writer *to, struct err *err)
 {
 	scoped(http_response_done) struct http_response answer = { 0 };
-	const struct http_request q = { .url = url, .to_fd = to, .max_bytes = most_bytes(job),
+	struct download download = { .to = to };
+	const struct http_request q = { .url = url, .on_data = keep_piece, .arg = &download, .max_bytes = most_bytes(job),
 		.timeout_s = flow_request_timeout_s(job),
 		.max_redirects = REDIRECTS_MAX, .public_only = !job->conf->allow_private_urls, .stop = job->stop };
+	int rc = httpc_perform(job->http, &q, &answer, err);
 
-	if (httpc_perform(job->http, &q, &answer, err) < 0)
+	if (download.is_stuck) {
+		*err = download.err;
+		return -1;
+	}
+	if (rc < 0)
 		return -1;
 	if (answer.status < 200 || answer.status > 299)
 		return err_set(err, http_status_kind(answer.status), "'%.600s' answers %u", url, answer.status);
 	return 0;
 }
 
-static int write_all(int to, const char *bytes, size_t n)
+static int copy(const struct flow_job *job, const char *path, int from, struct store_writer *to, struct err *err)
 {
-	while (n > 0) {
-		ssize_t w = write(to, bytes, n);
-
-		if (w < 0 && errno == EINTR)
-			continue;
-		if (w < 0)
-			return -1;
-		bytes += w, n -= (size_t)w;
-	}
-	return 0;
-}
-
-static int copy(const struct flow_job *job, const char *path, int from, int to, struct err *err)
-{
-	enum { CHUNK = 256 * 1024 };
-	scoped(free_p) char *chunk = xcalloc(1, CHUNK);
+	char chunk[65536];
 	size_t left = most_bytes(job);
 	ssize_t n;
 
-	while ((n = read(from, chunk, CHUNK)) != 0) {
+	while ((n = read(from, chunk, sizeof chunk)) != 0) {
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0)
 			return err_set(err, ERR_RETRY, "cannot read '%.600s': %s", path, strerror(errno));
 		if ((size_t)n > left)           /* it grows while it is read */
 			return too_large(path, most_bytes(job), err);
-		if (write_all(to, chunk, (size_t)n) < 0)
-			return err_set(err, ERR_RETRY, "cannot keep '%.600s': %s", path, strerror(errno));
+		if (store_write(to, chunk, (size_t)n, err) < 0)
+			return -1;
 		if (__atomic_load_n(job->stop, __ATOMIC_ACQUIRE))
 			return err_set(err, ERR_CANCEL, "stopped while reading '%.600s'", path);
 		left -= (size_t)n;
@@ -117,17 +122,14 @@ static int describe(const char *source, const char *head, size_t n, const char *
 	return 0;
 }
 
-/* A picture whose bytes are in fd, of the store. */
-static int keep(const struct flow_job *job, const char *source, int fd, json_t **ret, struct err *err)
+/* A picture whose bytes have been written. */
+static int keep(const char *source, struct store_writer *w, json_t **ret, struct err *err)
 {
 	char head[SNIFF_BYTES], digest[DIGEST_TEXT];
-	ssize_t n = pread(fd, head, sizeof head, 0);
 	scoped(json_decref_p) json_t *artifact = NULL;
-	size_t size;
+	size_t size, n = store_writer_head(w, head, sizeof head);
 
-	if (n < 0)
-		return err_set(err, ERR_RETRY, "cannot read back '%.600s': %s", source, strerror(errno));
-	if (describe(source, head, (size_t)n, "", 0, &artifact, err) < 0 || store_commit(job->store, fd, digest, &size, err) < 0)
+	if (describe(source, head, n, "", 0, &artifact, err) < 0 || store_writer_commit(w, digest, &size, err) < 0)
 		return -1;
 	json_object_set_new(artifact, "digest", json_string(digest));
 	json_object_set_new(artifact, "bytes", json_integer((json_int_t)size));
@@ -151,7 +153,8 @@ static int refer(const struct flow_job *job, const char *path, int fd, json_t **
 
 static int fetch_path(const struct flow_job *job, const char *roots, const char *path, json_t **ret, struct err *err)
 {
-	scoped(close_p) int from = -1, to = -1;
+	scoped(store_writer_free_p) struct store_writer *to = NULL;
+	scoped(close_p) int from = -1;
 	size_t size;
 
 	if (beneath_open(roots, path, &from, &size, err) < 0)
@@ -160,9 +163,9 @@ static int fetch_path(const struct flow_job *job, const char *roots, const char 
 		return too_large(path, most_bytes(job), err);
 	if (!wants_copy(job))
 		return refer(job, path, from, ret, err);
-	if (store_create(job->store, &to, err) < 0 || copy(job, path, from, to, err) < 0)
+	if (store_writer_new(job->store, &to, err) < 0 || copy(job, path, from, to, err) < 0)
 		return -1;
-	return keep(job, path, to, ret, err);
+	return keep(path, to, ret, err);
 }
 
 /* Of a photo message: the gallery's directory is open too, and relative paths begin there. */
@@ -179,14 +182,14 @@ static int fetch_upload(const struct flow_job *job, const char *path, json_t **r
 
 static int fetch_web(const struct flow_job *job, const char *url, json_t **ret, struct err *err)
 {
-	scoped(close_p) int to = -1;
+	scoped(store_writer_free_p) struct store_writer *to = NULL;
 	char shown[SHOWN];
 
 	if (url_problem(url))
 		return err_set(err, ERR_REJECT, "'%.600s': allowed is %s", url_shown(url, shown, sizeof shown), url_problem(url));
-	if (store_create(job->store, &to, err) < 0 || fetch_url(job, url, to, err) < 0)
+	if (store_writer_new(job->store, &to, err) < 0 || fetch_url(job, url, to, err) < 0)
 		return -1;
-	return keep(job, url, to, ret, err);
+	return keep(url, to, ret, err);
 }
 
 static int fetch_any(const struct flow_job *job, const char *source, json_t **ret, struct err *err)

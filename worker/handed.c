@@ -28,7 +28,8 @@ void handed_header(struct worker *w, struct buf *to)
 		buf_clear(to);
 }
 
-static void take_one(struct worker *w, const json_t *text, bool first)
+/* What has run meanwhile is added to `ran`. */
+static void take_one(struct worker *w, const json_t *text, bool first, struct line *ran)
 {
 	struct line one = { 0 };
 	struct lane *lane;
@@ -43,16 +44,19 @@ static void take_one(struct worker *w, const json_t *text, bool first)
 	lane = worker_lane(w, h->task->queue);
 	if (lane)
 		h->lane = lane;
-	if (quick_may_run(w, h))
+	if (quick_may_run(w, h)) {
 		quick_run(w, h);
-	else
+		line_push(ran, h);
+	} else {
 		lane_hand(h->lane, h, first);
+	}
 }
 
 void handed_take(struct worker *w, const json_t *answer)
 {
 	const json_t *tasks = json_object_get(answer, "tasks");
 	size_t n = json_array_size(tasks), first = 0;
+	struct line ran = { 0 };
 
 	if (!n)
 		return;
@@ -60,7 +64,8 @@ void handed_take(struct worker *w, const json_t *answer)
 	if (json_integer_value(json_object_get(answer, "first")) > 0)
 		first = min_of((size_t)json_integer_value(json_object_get(answer, "first")), n);
 	for (size_t i = first; i-- > 0;)        /* each goes before all others */
-		take_one(w, json_array_get(tasks, i), true);
+		take_one(w, json_array_get(tasks, i), true, &ran);
 	for (size_t i = first; i < n; i++)
-		take_one(w, json_array_get(tasks, i), false);
+		take_one(w, json_array_get(tasks, i), false, &ran);
+	reporter_push_all(&w->reporter, &ran);
 }

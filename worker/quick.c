@@ -9,6 +9,7 @@
 #include "sync.h"
 #include "worker.h"
 
+#define PIECE       32          /* so many reports at once wake the reporter once */
 #define QUICK_BYTES 4096        /* an envelope of this size has no inputs that take time */
 
 /* Its data is in the store: reading it takes as long as the disk likes. */
@@ -50,11 +51,18 @@ void quick_run(struct worker *w, struct held *h)
 	else
 		slot_decide(w, h, &r);
 	lane_ran(lane, r.took_us);
-	reporter_push(&w->reporter, h);
 }
 
 void quick_run_some(struct worker *w, struct line *batch)
 {
-	while (batch->first && quick_may_run(w, batch->first))
-		quick_run(w, line_pop(batch));
+	struct line ran = { 0 };
+
+	while (batch->first && quick_may_run(w, batch->first)) {
+		quick_run(w, batch->first);
+		line_push(&ran, line_pop(batch));
+		if (ran.n == PIECE)
+			reporter_push_all(&w->reporter, &ran);
+	}
+	if (ran.n)
+		reporter_push_all(&w->reporter, &ran);
 }

@@ -13,9 +13,10 @@
 struct worker;
 
 bool quick_may_run(const struct worker *w, const struct held *h);
-/* h is the reporter's afterwards. */
+/* h has ended afterwards, and is still the caller's, for the reporter. */
 void quick_run(struct worker *w, struct held *h);
-/* Runs those of the batch that it may, up to the first that it may not; the rest is left there. */
+/* Runs those of the batch that it may, up to the first that it may not, and gives them to the reporter; the rest is
+ * left there. */
 void quick_run_some(struct worker *w, struct line *batch);
 
 #endif

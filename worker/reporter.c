@@ -43,6 +43,18 @@ void reporter_push(struct reporter *r, struct held *h)
 	push(r, h);
 }
 
+void reporter_push_all(struct reporter *r, struct line *batch)
+{
+	scoped_lock(&r->lock);
+
+	bump(&r->backlog, batch->n);
+	line_append(&r->inbox, batch);
+	if (r->is_asleep && r->inbox.n) {
+		r->is_asleep = false;
+		pthread_cond_signal(&r->wake);
+	}
+}
+
 bool reporter_is_stuck(const struct reporter *r)
 {
 	int64_t since = peek(&r->stuck_since_ms);
@@ -216,14 +228,13 @@ static void taken(struct reporter *r, struct line *batch, const json_t *answers)
 
 static int post(struct reporter *r, const struct buf *body, struct http_response *answer, struct err *err)
 {
-	struct http_request q = { .body = body->text, .body_len = body->len, .timeout_s = POST_TIMEOUT_S };
 	scoped(buf_free) struct buf room = { 0 };
 
 	if (fault("worker.report"))
 		return err_set(err, ERR_RETRY, "fault: no dispatcher before a report");
 	handed_header(r->w, &room);
-	q.headers = (const char *const[]){ r->upstream.auth, room.text && *room.text ? room.text : NULL, NULL };
-	if (upstream_perform(&r->upstream, &q, "/internal/v1/results", answer, err) < 0)
+	if (upstream_post(&r->upstream, "/internal/v1/results", room.len ? room.text : NULL, body->text, body->len, POST_TIMEOUT_S, answer,
+		    err) < 0)
 		return -1;
 	fault_die("worker.die");
 	if (fault("worker.answer")) {

@@ -50,6 +50,7 @@ void reporter_done(struct reporter *r);         /* nobody pushes any more */
 
 /* Hands over an entry whose end is decided; by way of the syncer, when its outputs are not on the disk yet. */
 void reporter_push(struct reporter *r, struct held *h);
+void reporter_push_all(struct reporter *r, struct line *batch);         /* empty afterwards */
 
 /* No dispatcher took a report for so long that claiming more would only pile up. */
 bool reporter_is_stuck(const struct reporter *r);

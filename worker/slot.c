@@ -98,7 +98,8 @@ void slot_decide(struct worker *w, struct held *h, struct task_result *r)
 		r->nunsynced = 0;
 	}
 	task_report(h->task, r, w->name, &h->text);
-	held_has_run(&w->held, h);
+	if (h->task->body)
+		held_has_run(&w->held, h);
 }
 
 static void note_once(struct slot *s, const struct held *h, const struct task_result *r)

@@ -4,6 +4,8 @@
 #include <string.h>
 #include <strings.h>
 
+#define PLAIN_FAILURES 3
+
 static int add_url(struct upstream *u, const char *setting, const char *from, size_t n, struct err *err)
 {
 	while (n && (*from == ' ' || *from == '\t'))
@@ -55,6 +57,9 @@ int upstream_open_gallery(struct upstream *u, const struct conf *conf, struct er
 void upstream_close(struct upstream *u)
 {
 	httpc_free(u->http);
+	for (size_t i = 0; u->plain && i < u->nurls; i++)
+		plainhttp_done(&u->plain[i].http);
+	free(u->plain);
 	for (size_t i = 0; i < u->nurls; i++)
 		free(u->urls[i]);
 	free(u->urls);
@@ -97,6 +102,58 @@ int upstream_call(struct upstream *u, const char *path, const char *body, size_t
 		.max_bytes = max_bytes, .stop = stop };
 
 	return upstream_perform(u, &q, path, ret, err);
+}
+
+/* ---- the short way ---- */
+
+static void open_plain(struct upstream *u)
+{
+	u->plain = xcalloc(u->nurls, sizeof *u->plain);
+	for (size_t i = 0; i < u->nurls; i++)
+		u->plain[i].is_open = plainhttp_init(&u->plain[i].http, u->urls[i]);
+}
+
+/* Anything unusual is the other way's to find out about. true: *rc tells how it ended. */
+static bool post_plain(struct plain_way *w, const char *path, const char *head, const struct http_request *q, struct http_response *ret,
+	int *rc, struct err *err)
+{
+	enum plain_end end;
+
+	if (!w->is_open || !w->is_well || w->failures > PLAIN_FAILURES)
+		return false;
+	end = plainhttp_post(&w->http, path, head, q->body, q->body_len, q->timeout_s, ret, err);
+	if (end == PLAIN_DONE && ret->status >= 502 && ret->status <= 504) {
+		http_response_done(ret);
+		end = PLAIN_NO;
+	}
+	w->is_well = end == PLAIN_DONE;
+	w->failures = end == PLAIN_NO ? w->failures + 1 : 0;
+	*rc = end == PLAIN_DONE ? 0 : -1;
+	return end != PLAIN_NO;
+}
+
+int upstream_post(struct upstream *u, const char *path, const char *header, const char *body, size_t len, unsigned timeout_s,
+	struct http_response *ret, struct err *err)
+{
+	const char *const headers[] = { u->auth, header, NULL };
+	struct http_request q = { .headers = headers, .body = body, .body_len = len, .timeout_s = timeout_s };
+	scoped(free_p) char *head = xasprintf("%s\r\n%s%s", u->auth, header ? header : "", header ? "\r\n" : "");
+
+	if (!u->plain)
+		open_plain(u);
+	for (size_t i = 0; i < u->nurls; i++) {
+		struct plain_way *w = &u->plain[u->current];
+		int rc;
+
+		if (!post_plain(w, path, head, &q, ret, &rc, err)) {
+			rc = call_one(u, &q, path, ret, err);
+			w->is_well = rc == 0;
+		}
+		if (rc == 0)
+			return 0;
+		u->current = (u->current + 1) % u->nurls;
+	}
+	return -1;
 }
 
 const char *upstream_base(const struct upstream *u)

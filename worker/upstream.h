@@ -8,12 +8,21 @@
 
 #include "conf.h"
 #include "httpc.h"
+#include "plainhttp.h"
+
+struct plain_way {              /* the short way to one of them, see plainhttp.h */
+	struct plainhttp http;
+	bool is_open;           /* the URL allows it */
+	bool is_well;           /* somebody answered lately */
+	unsigned failures;      /* in a row; after a few it is left alone */
+};
 
 struct upstream {
 	struct httpc *http;
 	char **urls;            /* without the slash at the end */
 	size_t nurls, current;
 	char *auth;             /* the header with the internal token */
+	struct plain_way *plain;        /* one for each URL, for upstream_post(); NULL until its first use */
 };
 
 int upstream_open(struct upstream *u, const struct conf *conf, struct err *err) must_use;
@@ -27,6 +36,9 @@ int upstream_call(struct upstream *u, const char *path, const char *body, size_t
 	size_t max_bytes, const bool *stop, struct http_response *ret, struct err *err) must_use;
 /* The same with a request of one's own, of which only the url is filled in: its headers have to hold u->auth. */
 int upstream_perform(struct upstream *u, struct http_request *q, const char *path, struct http_response *ret, struct err *err) must_use;
+/* POSTs what may be sent twice, on a connection of its own; `header` is one more line, or NULL. */
+int upstream_post(struct upstream *u, const char *path, const char *header, const char *body, size_t len, unsigned timeout_s,
+	struct http_response *ret, struct err *err) must_use;
 /* The one that answered, or that is asked next. */
 const char *upstream_base(const struct upstream *u);
 

@@ -293,7 +293,8 @@ int main(int argc, char **argv)
 	}
 	epoll = epoll_create1(EPOLL_CLOEXEC);
 	timer = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
-	if (epoll < 0 || timer < 0 || epoll_ctl(epoll, EPOLL_CTL_ADD, timer, &clock) < 0 || epoll_ctl(epoll, EPOLL_CTL_ADD, STDIN_FILENO, &input) < 0)
+	if (epoll < 0 || timer < 0 || epoll_ctl(epoll, EPOLL_CTL_ADD, timer, &clock) < 0 ||
+	    epoll_ctl(epoll, EPOLL_CTL_ADD, STDIN_FILENO, &input) < 0)
 		die("epoll");
 	for (int i = 2; i < argc; i++)
 		listen_at(i - 2, argv[i]);

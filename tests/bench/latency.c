@@ -66,7 +66,8 @@ static void push(struct client *c, const char *id)
 	char text[256];
 	redisReply *reply;
 
-	snprintf(text, sizeof text, "{%s%s%s\"pipeline\":{\"steps\":[{\"id\":\"a\",\"tool\":\"noop\"}]},\"images\":[\"http://pictures.invalid/0\"]}",
+	snprintf(text, sizeof text,
+		"{%s%s%s\"pipeline\":{\"steps\":[{\"id\":\"a\",\"tool\":\"noop\"}]},\"images\":[\"http://pictures.invalid/0\"]}",
 		id ? "\"id\":\"" : "", id ? id : "", id ? "\"," : "");
 	reply = redisCommand(c->push, "LPUSH pixelfleet:jobs %s", text);
 	if (!reply || reply->type == REDIS_REPLY_ERROR)

@@ -53,15 +53,12 @@ def fans(steps, width=8):
 class Pixelfleet:
     """What all ways have in common."""
 
-    name = "pixelfleet"
-    dispatchers = 1
     warm = 0.1          # share of the load that warms up
 
-    def __init__(self, services, scenario, workers=1, slots="io=64", limits=None, name=None, beside=None):
+    def __init__(self, services, scenario, workers=1, slots="io=64", dispatchers=1, limits=None, name="pixelfleet", beside=None):
         """`beside`: another one of these, whose programs and database it uses: there is but one Redis."""
-        self.services, self.scenario, self.beside = services, scenario, beside
-        self.workers, self.slots, self.limits = workers, slots, limits or {}
-        self.name = name or type(self).name
+        self.services, self.scenario, self.beside, self.name = services, scenario, beside, name
+        self.workers, self.slots, self.dispatchers, self.limits = workers, slots, dispatchers, limits or {}
         self.stand = None
 
     def start(self):
@@ -69,8 +66,12 @@ class Pixelfleet:
             self.stand = self.beside.stand
             return
         self.stand = Stand(self.services, self.scenario).open()
+        self.set_up()
         for _ in range(self.dispatchers):
             self.stand.fleet.start_dispatcher()
+
+    def set_up(self):
+        """Before any program starts."""
 
     def meter(self):
         return self.stand.meter

@@ -65,7 +65,7 @@ class Checked(PlainLoop):
 
 
 def photo(results, services):
-    fleet = Photographs(services, "photo", PHOTO, lambda _: twelve_megapixels(settings.SEED), scaled(192, 8), name="pixelfleet",
+    fleet = Photographs(services, "photo", PHOTO, lambda _: twelve_megapixels(settings.SEED), scaled(144, 8), name="pixelfleet",
                         limits={})
     pairs = [("large", "picture", "640.jpg"), ("small", "250x250", "250.webp")]
     half = Checked(fleet, "photo2", pairs, name="plain loop, DCT 1/2")
@@ -76,7 +76,8 @@ def photo(results, services):
     for loop in (half, quarter):
         results.note("photo", f"pixels of the results differ from those of the {loop.name} on average by "
                      + ", ".join(f"{by:.2f}/255 ({name})" for name, by in loop.found.items()))
-    results.note("photo", "the photographs are those of mate-backgrounds, enlarged to 4000 x 3000 with noise, JPEG of quality 90 (fixtures.py)")
+    results.note("photo", "the photographs are those of mate-backgrounds, enlarged to 4000 x 3000 with noise, JPEG of quality 90 "
+                 "(fixtures.py)")
 
 
 def tool_pair(tool):

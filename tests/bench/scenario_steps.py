@@ -16,11 +16,11 @@ SLOTS = f"io={settings.SLOTS}"
 
 
 def drain(services, scenario, load, least=None):
-    return Drain(services, scenario, load, workers=settings.WORKERS, slots=SLOTS, limits={"least": least} if least else None, name="pixelfleet")
+    return Drain(services, scenario, load, workers=settings.WORKERS, slots=SLOTS, limits={"least": least} if least else None)
 
 
 def through(services, scenario, load):
-    return Through(services, scenario, load, workers=settings.WORKERS, slots=SLOTS, name="pixelfleet")
+    return Through(services, scenario, load, workers=settings.WORKERS, slots=SLOTS)
 
 
 def noop(results, services):
@@ -56,7 +56,7 @@ class Intake(Pixelfleet):
     committed row and its task in the queue. Each turn has a dispatcher and a database of its own."""
 
     def __init__(self, services, jobs):
-        super().__init__(services, "intake", limits={"least": 20000}, name="pixelfleet")
+        super().__init__(services, "intake", limits={"least": 20000})
         self.jobs, self.now = jobs, 0
 
     def prepare(self, turn):
@@ -91,7 +91,8 @@ class Idle(Pixelfleet):
     limits_of = {"event": {"most": 1.5, "p99_most": 3.0}}
 
     def __init__(self, services, how, jobs):
-        super().__init__(services, "idle-" + how, slots="image=2,infer=1,io=4", limits=self.limits_of.get(how), name="pixelfleet, by " + how)
+        super().__init__(services, "idle-" + how, slots="image=2,infer=1,io=4", limits=self.limits_of.get(how),
+                         name="pixelfleet, by " + how)
         self.how, self.jobs, self.child = how, jobs, "asker"
 
     def start(self):
@@ -119,10 +120,11 @@ def percentile(times, share):
 
 
 def idle(results, services):
-    compare(results, "idle", "ms", [Idle(services, "event", scaled(500, 20))], "LPUSH to done on an idle system, p50")
-    compare(results, "idle-poll", "ms", [Idle(services, "poll", scaled(500, 20))], "The same, as a client sees it that asks PostgreSQL every 50 µs")
-    results.note("idle", "The client (latency.c) is subscribed to pixelfleet:events:* and takes the message of the job's success, which the "
-                 "dispatcher publishes after the commit; between jobs it rests for 5 to 25 ms.")
+    compare(results, "idle", "ms", [Idle(services, "event", scaled(400, 20))], "LPUSH to done on an idle system, p50")
+    compare(results, "idle-poll", "ms", [Idle(services, "poll", scaled(400, 20))],
+            "The same, as a client sees it that asks PostgreSQL every 50 µs")
+    results.note("idle", "The client (latency.c) is subscribed to pixelfleet:events:* and takes the message of the job's success, which "
+                 "the dispatcher publishes after the commit; between jobs it rests for 5 to 25 ms.")
 
 
 def large(results, services):
@@ -134,4 +136,5 @@ def large(results, services):
     runs = compare(results, "large", "steps/s", contestants, "No-op steps drained: large jobs and small ones")
     cpu = [statistics.median(sum(run["cpu_us"].values()) for run in runs[contestant.name]) for contestant in contestants]
     results.scenarios["large"]["cpu_ratio"] = cpu[0] / cpu[1]
-    results.note("large", f"CPU of all processes per step, 10,000 pictures to 10: {cpu[0]:.1f} µs / {cpu[1]:.1f} µs = {cpu[0] / cpu[1]:.2f} (at most 1.2)")
+    results.note("large", f"CPU of all processes per step, 10,000 pictures to 10: {cpu[0]:.1f} µs / {cpu[1]:.1f} µs = "
+                 f"{cpu[0] / cpu[1]:.2f} (at most 1.2)")

@@ -1,6 +1,7 @@
 """settings.py - how much of everything a benchmark run does, from the environment.
 
-    REPEAT=5     turns of each scenario; median, least and most are told
+    BENCH_DIR=build/bench    where the results go
+    REPEAT=5     turns of each scenario (3 of each point of a curve); median, least and most are told
     SEED=1       of everything that is random
     SCALE=1      share of the usual size of every load
     WORKERS=1    worker processes of the scenarios with no-op steps
@@ -23,6 +24,7 @@ def number(name, default, least):
 
 REPEAT = number("REPEAT", 5, 1)
 SEED = number("SEED", 1, 0)
+CURVE_REPEAT = number("REPEAT", 3, 1)
 SCALE = number("SCALE", 1.0, 0.0001)
 WORKERS = number("WORKERS", 1, 1)
 SLOTS = number("SLOTS", 64, 1)

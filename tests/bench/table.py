@@ -38,10 +38,13 @@ def wanted(limits):
     return ", ".join(parts)
 
 
+def spread(value):
+    return f"**{number(value['median'])}** ({number(value['min'])} – {number(value['max'])})"
+
+
 def value_of(contestant, unit):
-    value, p99 = contestant["value"], contestant["figures"].get("p99")
-    text = f"**{number(value['median'])}** ({number(value['min'])} – {number(value['max'])}) {unit}"
-    return text + (f", p99 {number(p99)}" if p99 is not None else "")
+    p99 = contestant["figures"].get("p99")
+    return f"{spread(contestant['value'])} {unit}" + (f", p99 {number(p99)}" if p99 is not None else "")
 
 
 def grid(head, rows):
@@ -58,7 +61,8 @@ def speed_table(results):
     rows = []
     for entry, name, contestant in each(results):
         limit = wanted(contestant["limits"])
-        rows.append([entry["title"], name, value_of(contestant, entry["unit"]), limit + (" **not met**" if limit and missed(contestant) else "")])
+        rows.append([entry["title"], name, value_of(contestant, entry["unit"]),
+                     limit + (" **not met**" if limit and missed(contestant) else "")])
     return grid(["what", "who", "median (least – most)", "wanted"], rows)
 
 
@@ -80,7 +84,14 @@ def cost_table(results):
             continue
         rows.append([entry["title"], name, number(total(figures, "cpu_us")), shares(figures), number(figures.get("wal_bytes")),
                      number(figures.get("row_writes")), number(figures.get("redis_commands")), number(total(figures, "switches"))])
-    return grid(["what", "who", "CPU µs", "% of all cores", "WAL bytes", "row writes", "Redis commands", "context switches"], rows) if rows else []
+    head = ["what", "who", "CPU µs", "% of all cores", "WAL bytes", "row writes", "Redis commands", "context switches"]
+    return grid(head, rows) if rows else []
+
+
+def curve_table(results):
+    rows = [[curve["title"], f"{point['x']:,}", f"{spread(point)} {curve['y']}", number(point["cpu_us"])]
+            for curve in results["curves"].values() for point in curve["points"]]
+    return grid(["curve", "at", "median (least – most)", "CPU µs, with the client's"], rows) if rows else []
 
 
 def heading(results):
@@ -101,7 +112,7 @@ def notes(results):
 
 
 def tables(results):
-    parts = [heading(results), speed_table(results), ratio_table(results),
+    parts = [heading(results), speed_table(results) if results["scenarios"] else [], ratio_table(results),
              ["Cost of a unit (a step, a job, a picture), medians; CPU and switches without the client's:"] if cost_table(results) else [],
-             cost_table(results), notes(results)]
+             cost_table(results), curve_table(results), notes(results)]
     return "\n\n".join("\n".join(part) for part in parts if part) + "\n"

@@ -1,16 +1,16 @@
 """visitors.py - contestants with a database each: there is but one Redis, so the programs of each run in its own turns only.
 
-Beside    no-op steps drained as ever, in a database that may be full of finished ones
+Beside    no-op steps from LPUSH to succeeded, in a database that may be full of finished ones
 Steady    as much is pushed as is done, so that a number of steps stays queued; the clock runs while so many are done
 """
 import time
 
 from history import PICTURES, write_finished
-from ours import Drain, noops
+from ours import Steps, noops
 from stand import wait_for
 
 
-class Visitor(Drain):
+class Visitor(Steps):
     def start(self):
         super().start()
         self.settle_in()
@@ -47,16 +47,21 @@ class Beside(Visitor):
         wait_for(self.stand.succeeded, 30, "a first job has succeeded")
         if self.finished:
             write_finished(fleet, self.finished)
+            self.stand.settle()
         self.stand.jobs = 1 + self.finished // PICTURES
 
     def prepare(self, turn):
-        self.arrive()
         super().prepare(turn)
+        self.arrive()
+        self.start_workers(True)
 
-    def run(self, turn, span):
-        steps = super().run(turn, span)
+    def run(self, _turn, span):
+        texts = list(self.now.texts())
+        span.begin()
+        self.stand.push_all(texts)
+        span.end(self.wait())
         self.away()
-        return steps
+        return self.finish()
 
 
 class Steady(Visitor):
@@ -81,9 +86,15 @@ class Steady(Visitor):
     def prepare(self, turn):
         self.goal = max(int(self.load.steps * (self.warm if turn < 0 else 1)), 1000)
         self.arrive()
-        window = min(self.wanted * self.PICTURES, 100000)
-        wait_for(lambda: self.stand.fleet.redis.llen("pixelfleet:queue:io") >= window, 300, "the queue is full")
-        self.stand.wait_queued("io", self.stand.fleet.one("SELECT sum(total - succeeded) FROM pixelfleet.job WHERE state = 'running'") or 0, 600)
+        self.push(self.wanted - (self.stand.jobs - self.ended()))
+        wait_for(self.is_full, 600, lambda: f"{self.open_steps()} steps are queued: {self.stand.queued('io')}", 0.5)
+
+    def open_steps(self):
+        return self.stand.fleet.one("SELECT coalesce(sum(total - succeeded), 0)::bigint FROM pixelfleet.job WHERE state = 'running'")
+
+    def is_full(self):
+        open_steps = self.open_steps()
+        return open_steps >= (self.wanted - 1) * self.PICTURES and self.stand.queued("io") >= open_steps
 
     def ended(self):
         """Jobs that have ended, without looking at all of them each time."""

@@ -31,6 +31,9 @@ static void free_line(struct line *l)
 
 static void bench_close(struct bench *b)
 {
+	for (unsigned i = 0; i < b->lane.nslots; i++)
+		if (b->lane.slots[i].current)
+			held_free(b->lane.slots[i].current);
 	lane_close(&b->lane);
 	free_line(&b->reporter.inbox);
 	lane_done(&b->lane);

@@ -97,6 +97,53 @@ TEST(lane_with_a_dry_queue_claims_for_free_slots_only)
 	bench_close(&b);
 }
 
+TEST(lane_has_room_of_its_own_for_what_is_handed_over)
+{
+	struct bench b;
+	size_t n = 0;
+
+	bench_open(&b, 2);
+	b.lane.avg_us = 100000;
+	assert_int_equal(lane_hand_room(&b.lane), 2 + 4);       /* free slots, and twice the slots that may wait */
+	assert_true(lane_would_start(&b.lane));
+	lane_hand(&b.lane, make(&b.lane, "sleep"), false);
+	lane_hand(&b.lane, make(&b.lane, "fail"), true);
+	assert_string_equal(b.lane.line.first->task->tool->name, "fail");
+	assert_false(lane_would_start(&b.lane));
+	assert_int_equal(lane_hand_room(&b.lane), 4);
+	assert_int_equal(lane_wait_room(&b.lane, 0, false, &n), LANE_ROOM);
+	assert_int_equal(n, 3);                                 /* as if nothing were handed over */
+	b.lane.avg_us = 600000;
+	assert_int_equal(lane_hand_room(&b.lane), 0);
+	lane_close(&b.lane);
+	lane_hand(&b.lane, make(&b.lane, "sleep"), false);
+	assert_int_equal(b.reporter.inbox.n, 3);
+	assert_int_equal(lane_hand_room(&b.lane), 0);
+	bench_close(&b);
+}
+
+TEST(lane_that_is_kept_busy_by_follow_ups_still_claims_now_and_then)
+{
+	struct bench b;
+	struct held *h;
+	size_t n = 0;
+
+	bench_open(&b, 1);
+	lane_hand(&b.lane, make(&b.lane, "sleep"), false);
+	lane_hand(&b.lane, make(&b.lane, "sleep"), false);
+	h = lane_take(&b.lane, 0, NULL, 0);
+	assert_int_equal(b.lane.handed, 1);
+	assert_int_equal(lane_wait_room(&b.lane, 0, true, &n), LANE_ROOM);      /* the queue was empty when last asked */
+	assert_int_equal(n, 1);
+	push(&b, "sleep", 1);
+	assert_int_equal(lane_wait_room(&b.lane, 0, true, &n), LANE_NONE);
+	h->end = END_ACK;
+	lane_close(&b.lane);
+	assert_null(lane_take(&b.lane, 0, h, 5));
+	assert_int_equal(b.lane.handed, 0);
+	bench_close(&b);
+}
+
 TEST(lane_gives_back_what_waits_behind_slots_that_stay_busy)
 {
 	struct bench b;

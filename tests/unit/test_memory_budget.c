@@ -55,6 +55,24 @@ TEST(memory_is_granted_while_there_is_some_and_then_waited_for)
 	close_all(&b, t, 3);
 }
 
+TEST(memory_that_is_tried_is_there_at_once_or_not_taken)
+{
+	struct memory_budget b;
+	struct memory_turn t[3];
+
+	memory_budget_init(&b, 100, 80);
+	open_turns(t, 3);
+	assert_false(memory_try(&b, &t[0], 81));
+	assert_true(memory_try(&b, &t[0], 60));
+	assert_false(memory_try(&b, &t[1], 41));
+	assert_int_equal(memory_look(&b, &t[1]), MEMORY_NONE);
+	assert_true(memory_try(&b, &t[1], 40));
+	assert_true(memory_try(&b, &t[0], 50));         /* in the place of what it had */
+	assert_int_equal(memory_take(&b, &t[2], 80), MEMORY_WAITS);
+	assert_false(memory_try(&b, &t[1], 10));        /* nobody overtakes */
+	close_all(&b, t, 3);
+}
+
 TEST(memory_that_is_not_kept_goes_to_who_waits)
 {
 	struct memory_budget b;

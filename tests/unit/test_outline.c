@@ -1,6 +1,7 @@
 #include "outline.h"
 #include "test.h"
 
+#include <stdio.h>
 #include <string.h>
 
 static const char *said(const struct outline *o, size_t k)
@@ -24,13 +25,13 @@ TEST(an_outline_has_each_member_and_where_its_value_ends)
 	assert_string_equal(said(&o, 2), "e=\"x\\\"y\"");
 	assert_string_equal(said(&o, 3), "f=[]");
 	assert_string_equal(said(&o, 4), "g=null");
-	assert_true(span_is(o.members[4].name, "g"));
-	assert_false(span_is(o.members[4].name, "gg"));
+	assert_true(SPAN_IS(o.members[4].name, "g"));
+	assert_false(SPAN_IS(o.members[4].name, "gg"));
 }
 
 TEST(what_has_no_outline_is_no_object_or_has_odd_names)
 {
-	static const char *const rows[] = { "", "[1]", "7", "{}", "{\"a\":1", "{\"a\":", "{\"a\"", "{\"a", "{\"a\":[1,2}", "{\"a\":\"x}", "{\"a\":1;\"b\":2}",
+	static const char *const rows[] = { "", "[1]", "7", "{}", "{\"a\":1", "{\"a\":", "{\"a\"", "{\"a", "{\"a\":[1,2}", "{\"a\":\"x}", "{\"a\":1 \"b\":2}",
 		"{\"a\\u0062\":1}", "{a:1}", "{\"a\":}", "{\"a\":1,}", "{\"a\" 1}", "{\"a\":{\"b\":1}", "{\"a\":\"\\\"}",
 		"{\"a\":1,\"b\":1,\"c\":1,\"d\":1,\"e\":1,\"f\":1,\"g\":1,\"h\":1,\"i\":1,\"j\":1,\"k\":1,\"l\":1,\"m\":1,\"n\":1,\"o\":1,\"p\":1,\"q\":1}" };
 	struct outline o;
@@ -44,10 +45,10 @@ TEST(a_value_that_is_taken_out_leaves_the_rest_as_it_was)
 {
 	static const char text[] = "{\"a\": {\"x\":[1]} ,\"b\":[2], \"c\":\"t\"}\n";
 	static const bool out[OUTLINE_MEMBERS] = { true, false, true };
-	scoped(buf_free) struct buf rest = { 0 };
+	char rest[sizeof text] = "";
 	struct outline o;
 
 	assert_int_equal(outline_read(text, sizeof text - 1, &o), 0);
-	outline_without(&o, text, sizeof text - 1, out, &rest);
-	assert_string_equal(rest.text, "{\"a\": 0 ,\"b\":[2], \"c\":0}\n");
+	assert_int_equal(outline_without(&o, text, sizeof text - 1, out, rest), strlen(rest));
+	assert_string_equal(rest, "{\"a\": 0 ,\"b\":[2], \"c\":0}\n");
 }

@@ -1,4 +1,6 @@
 /* test_serve.c - the runner at the end of a socket: what a worker may rely on. */
+#include "clock.h"
+#include "decoded.h"
 #include "picture.h"
 #include "serve.h"
 #include "studio.h"
@@ -34,7 +36,7 @@ static void expect(int sock, const char *want)
 
 	assert_int_equal(wire_recv_json(sock, &got, NULL, NULL, &err), WIRE_MESSAGE);
 	json_object_foreach(pattern, key, value)
-		if (!json_equal(json_object_get(got, key), value))
+		if (json_is_null(value) ? json_object_get(got, key) != NULL : !json_equal(json_object_get(got, key), value))
 			fail_msg("want %s, got %s", want, json_dumps(got, 0));
 	json_decref(got);
 	json_decref(pattern);
@@ -183,6 +185,41 @@ TEST(serve_decodes_nothing_that_it_gets_no_memory_for)
 	expect(r.mine, "{\"ask\":\"memory\"}");
 	say(r.mine, "{\"memory\":false,\"error\":{\"kind\":\"reject\",\"message\":\"too large\"}}", NULL, 0);
 	expect(r.mine, "{\"end\":true,\"ok\":false,\"error\":{\"kind\":\"reject\",\"message\":\"too large\"}}");
+	close(fd);
+	finish(&r, 0);
+}
+
+#define SHARE(digest) "{\"do\":\"run\",\"tool\":\"phash\",\"job\":\"j\",\"step\":\"s\",\"item\":0,\"attempt\":1,\"final\":true," \
+	"\"params\":{},\"shared\":{\"steps\":9,\"fit\":[{\"width\":32,\"height\":32,\"cover\":true}]},\"max_pixels\":1000000," \
+	"\"inputs\":[{\"step\":\"src\",\"item\":0,\"fd\":0,\"digest\":\"" digest "\",\"name\":\"picture\",\"media_type\":\"image/png\"}]}"
+
+/* What it has besides is said, and given up when the worker has no room for it. */
+TEST(serve_keeps_pixels_while_there_is_memory_for_them)
+{
+	struct runner r = { 0 };
+	int fd = studio_file(studio_photo(60, 40), "a.png");
+
+	start(&r);
+	say(r.mine, SHARE("a"), &fd, 1);
+	expect(r.mine, "{\"ask\":\"memory\",\"kept\":null}");
+	say(r.mine, "{\"memory\":true}", NULL, 0);
+	expect(r.mine, "{\"end\":true,\"ok\":true}");
+	say(r.mine, SHARE("b"), &fd, 1);
+	expect(r.mine, "{\"ask\":\"memory\",\"kept\":7200}");
+	say(r.mine, "{\"memory\":true}", NULL, 0);
+	expect(r.mine, "{\"end\":true,\"ok\":true}");
+	say(r.mine, SHARE("a"), &fd, 1);
+	expect(r.mine, "{\"ask\":\"memory\",\"kept\":7200}");
+	say(r.mine, "{\"memory\":true,\"keep\":false}", NULL, 0);
+	expect(r.mine, "{\"end\":true,\"ok\":true}");
+	assert_false(decoded_is_any());
+	say(r.mine, SHARE("b"), &fd, 1);
+	expect(r.mine, "{\"ask\":\"memory\",\"kept\":null}");
+	say(r.mine, "{\"memory\":true}", NULL, 0);
+	expect(r.mine, "{\"end\":true,\"ok\":true}");
+	assert_true(decoded_is_any());
+	while (decoded_is_any())                /* they go by themselves when nothing comes */
+		clock_sleep_ms(10);
 	close(fd);
 	finish(&r, 0);
 }

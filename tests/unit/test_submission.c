@@ -111,6 +111,19 @@ TEST(malformed_submissions_are_refused_with_a_reason)
 	}
 }
 
+TEST(a_number_of_hundreds_of_digits_is_not_taken)
+{
+	scoped(buf_free) struct buf text = { 0 };
+	scoped(free_p) char *why = NULL;
+
+	buf_puts(&text, "{\"labels\":{\"a\":");
+	for (int i = 0; i < 309; i++)
+		buf_puts(&text, i ? "2" : "1");
+	buf_puts(&text, ".5}}");
+	why = wrong_with(text.text, text.len);
+	assert_non_null(strstr(why, "1e308"));
+}
+
 TEST(a_document_that_nests_too_deep_is_not_parsed)
 {
 	scoped(free_p) char *deep = xcalloc(200001, 1), *why = NULL;

@@ -1,5 +1,6 @@
 #include "decoded.h"
 
+#include "log.h"
 #include "picture.h"
 
 #include <math.h>
@@ -92,6 +93,7 @@ struct decoded *decoded_find(const struct decoded_key *key)
 		if (!is_used(p))
 			p->left--;
 		p->used = ++kept.clock;
+		log_debug("picture.found", "digest=%.16s shrink=%d", key->digest, key->shrink);
 		return p;
 	}
 	return NULL;
@@ -110,6 +112,7 @@ struct decoded *decoded_keep(const struct decoded_key *key, VipsImage *take_imag
 	p->scale = key->scale;
 	p->left = steps - 1;
 	p->used = ++kept.clock;
+	log_debug("picture.kept", "digest=%.16s shrink=%d bytes=%zu steps=%d", key->digest, key->shrink, bytes_of(p), steps);
 	return p;
 }
 

@@ -277,7 +277,7 @@ static void rest_while_idle(int sock)
 	malloc_trim(0);
 }
 
-int serve(int sock, int parent, struct err *err)
+static int serve_all(int sock, int parent, struct err *err)
 {
 	struct session s = { sock, parent, false };
 	scoped(json_decref_p) json_t *ready = json_pack("{s:b,s:s,s:s}", "ready", 1, "version", VERSION,
@@ -303,4 +303,12 @@ int serve(int sock, int parent, struct err *err)
 		if (r < 0)
 			return -1;
 	}
+}
+
+int serve(int sock, int parent, struct err *err)
+{
+	int rc = serve_all(sock, parent, err);
+
+	decoded_drop_all();
+	return rc;
 }

@@ -125,7 +125,10 @@ static int run(const struct runner_job *job, json_t **ret_data, struct err *err)
 			e = &effects[i];
 	if (!e)
 		return err_set(err, ERR_REJECT, "there is no effect '%s'", name);
-	if (picture_open(job, &p, err) < 0 || picture_load(&p, true, &image, err) < 0)
+	if (picture_open(job, &p, err) < 0)
+		return -1;
+	/* Each effect goes down the picture once, a few lines wide; beside alpha there are two readers. */
+	if (picture_load(&p, vips_image_hasalpha(p.header), &image, err) < 0)
 		return -1;
 	if (apply(e, &image, param_num(job->params, "sigma", 1.5)) < 0)
 		return picture_fail(err, "cannot enhance");
