@@ -1,9 +1,12 @@
 /* api_artifacts.c - the bytes that steps made. Nobody knows what is in them, so browsers are told to trust nothing. */
+#include "byte_range.h"
 #include "reference.h"
 #include "request.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #define DEFAULT_TYPE "application/octet-stream"
 
@@ -69,6 +72,33 @@ static json_t *read_artifact(const PGresult *r, const char *digest)
 	return said ? said : json_pack("{s:s}", "digest", digest);
 }
 
+/* All of it, or the part that was asked for, when that is of this version. false: there is no such part. */
+static bool answer_range(struct request *req, const char *media_type, const char *etag, int take_fd, size_t size)
+{
+	const char *version = request_header(req, "If-Range");
+	uint64_t from = 0, n = 0;
+	char range[80];
+
+	switch (version && strcmp(version, etag) != 0 ? RANGE_ALL : byte_range_parse(request_header(req, "Range"), size, &from, &n)) {
+	case RANGE_ALL:
+		answer_file(req, media_type, take_fd, size);
+		break;
+	case RANGE_PART:
+		answer_part(req, media_type, take_fd, from, n);
+		snprintf(range, sizeof range, "bytes %" PRIu64 "-%" PRIu64 "/%zu", from, from + n - 1, size);
+		answer_header(req, "Content-Range", range);
+		break;
+	case RANGE_NONE:
+		close(take_fd);
+		answer_error(req, 416, "the artifact has %zu bytes: the range begins behind them", size);
+		snprintf(range, sizeof range, "bytes */%zu", size);
+		answer_header(req, "Content-Range", range);
+		return false;
+	}
+	answer_header(req, "Accept-Ranges", "bytes");
+	return true;
+}
+
 void api_artifact(struct request *req)
 {
 	static const char sql[] = "SELECT a.media_type, a.name, coalesce((SELECT e FROM step s, jsonb_array_elements(s.artifacts) e "
@@ -102,7 +132,8 @@ void api_artifact(struct request *req)
 		return;
 	}
 	disposition(media_type, name, filename, sizeof filename);
-	answer_file(req, media_type, fd, size);
+	if (!answer_range(req, media_type, etag, fd, size))
+		return;
 	add_headers(req, etag);
 	answer_header(req, "Content-Disposition", filename);
 	answer_header(req, "Content-Security-Policy", "default-src 'none'; sandbox");

@@ -15,6 +15,7 @@
 #define NEEDS_MAX  32           /* a step with more needs belongs to no worker in particular */
 #define FRESH_MS   5000         /* then the worker may have given up this request */
 #define PUSH_MAX   256          /* tasks in one script call */
+#define SHARERS_MAX 16          /* steps that go along with the first one of their picture */
 
 struct room {
 	_Atomic unsigned refs;
@@ -23,6 +24,8 @@ struct room {
 	struct {
 		char queue[40];
 		int left, taken;        /* taken: by the batch that is not committed yet; the ledger's thread */
+		const struct wjob *job; /* whose picture `item` the last one taken shares with others, in this batch; or NULL */
+		int item, sharers;
 	} queues[QUEUES_MAX];
 	size_t nqueues;
 	struct buf first, others;       /* JSON texts; the publisher's, then the answer's */
@@ -120,7 +123,7 @@ void handover_begin(struct op **ops, size_t n)
 
 	for (size_t k = 0; (r = next_room(ops, n, &k));)
 		for (size_t q = 0; q < r->nqueues; q++)
-			r->queues[q].taken = 0;
+			r->queues[q].taken = 0, r->queues[q].job = NULL;
 }
 
 void handover_commit(struct op **ops, size_t n)
@@ -134,12 +137,31 @@ void handover_commit(struct op **ops, size_t n)
 		}
 }
 
-static bool take_one(struct room *r, const char *queue)
+struct choice {
+	struct inst *inst;
+	const struct wjob *job;
+	const struct node *node;
+	int item;
+};
+
+/* Steps that share a decoded picture stay together, in the room of the first one: elsewhere it would be decoded again. */
+static bool take_one(struct room *r, const struct choice *c)
 {
-	for (size_t q = 0; q < r->nqueues; q++)
-		if (strcmp(r->queues[q].queue, queue) == 0)
-			return r->queues[q].taken < r->queues[q].left && ++r->queues[q].taken;
-	return false;
+	size_t q = 0;
+
+	while (q < r->nqueues && strcmp(r->queues[q].queue, c->node->queue) != 0)
+		q++;
+	if (q == r->nqueues)
+		return false;
+	if (c->node->shared && r->queues[q].job == c->job && r->queues[q].item == c->item && ++r->queues[q].sharers < SHARERS_MAX)
+		return true;
+	if (r->queues[q].taken >= r->queues[q].left)
+		return false;
+	r->queues[q].taken++;
+	r->queues[q].job = c->node->shared ? c->job : NULL;
+	r->queues[q].item = c->item;
+	r->queues[q].sharers = 0;
+	return true;
 }
 
 static int count_needs(const struct wjob *j, const struct node *n)
@@ -151,17 +173,12 @@ static int count_needs(const struct wjob *j, const struct node *n)
 	return count;
 }
 
-struct choice {
-	struct inst *inst;
-	const char *queue;
-};
-
 static void try_need(struct wjob *j, int ordinal, void *arg)
 {
 	struct choice *c = arg;
 	const struct inst *need = work_inst(j, ordinal);
 
-	if (!c->inst->hand && need && need->room && clock_mono_ms() - need->room->since_ms < FRESH_MS && take_one(need->room, c->queue))
+	if (!c->inst->hand && need && need->room && clock_mono_ms() - need->room->since_ms < FRESH_MS && take_one(need->room, c))
 		c->inst->hand = need->room;
 }
 
@@ -169,7 +186,7 @@ bool handover_take(struct wjob *j, struct inst *i)
 {
 	int item;
 	const struct node *n = work_node(j, i->ordinal, &item);
-	struct choice c = { i, n->queue };
+	struct choice c = { i, j, n, item };
 
 	if (i->probe || count_needs(j, n) > NEEDS_MAX)
 		return false;

@@ -125,19 +125,21 @@ static int compare(struct housekeeping *h, struct err *err)
 {
 	int64_t began = clock_mono_ms(), took;
 	enum rebuild_why why;
+	bool is_routine;
 	int rc;
 
 	if (h->is_comparing)
 		return 0;
 	if (rebuild_is_needed(&h->pg, &h->redis, &why, err) < 0)
 		return -1;
-	if (why == REBUILD_NO && !h->d->pushes_owed && began < h->scan_due_ms)
+	is_routine = why == REBUILD_NO && !h->d->pushes_owed;
+	if (is_routine && began < h->scan_due_ms)
 		return 0;
 	h->is_comparing = true;
 	rc = rebuild_run(h->d, &h->pg, &h->redis, why, pause_comparing, h, err);
 	h->is_comparing = false;
-	took = clock_mono_ms() - began;
-	h->scan_due_ms = began + took + max_of((int64_t)h->d->conf.scan_interval_s * 1000, REST * took);
+	took = is_routine ? clock_mono_ms() - began : 0;
+	h->scan_due_ms = clock_mono_ms() + max_of((int64_t)h->d->conf.scan_interval_s * 1000, REST * took);
 	return rc;
 }
 

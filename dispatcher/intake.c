@@ -13,7 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define TAKE_FIRST 32           /* most of a take when nothing is in hand */
+#define TAKE_FIRST 32           /* most of a take that waits: the first one shall not wait for the making of many ids */
 #define TAKE_MAX   256          /* most of one take */
 #define TAKE_BYTES "2097152"
 #define LOOK_MS    2000
@@ -155,7 +155,7 @@ static void free_all(struct op **ops, size_t n)
 
 static void take_some(struct taker *t, bool waits)
 {
-	size_t most = hauls_are_none(t->hauls) ? TAKE_FIRST : TAKE_MAX, n;
+	size_t most = waits ? TAKE_FIRST : TAKE_MAX, n;
 	scoped(freeReplyObject_p) redisReply *reply = NULL;
 	char ids[TAKE_MAX][UUID_TEXT];
 	struct op **ops;

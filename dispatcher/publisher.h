@@ -9,7 +9,8 @@
  * what it would see if each push came before the next commit, because pushes are made from what the batch itself knew,
  * and what undoes them (a cancel's purge, a revived letter's removal) is published by the later batch, behind them. What
  * is read from PostgreSQL for a push is final (results of succeeded steps, a job's pictures), or a dead letter, whose row
- * is then at least as new as the batch.
+ * is then at least as new as the batch. Between publishers there is no order, as there is none between dispatchers: a
+ * task may be pushed after its job was cancelled, and its report is stale then.
  */
 #ifndef PUBLISHER_H
 #define PUBLISHER_H

@@ -191,6 +191,11 @@ void answer_file(struct request *req, const char *media_type, int take_fd, size_
 	set_answer(req, MHD_HTTP_OK, MHD_create_response_from_fd64(size, take_fd), media_type);
 }
 
+void answer_part(struct request *req, const char *media_type, int take_fd, uint64_t from, uint64_t n)
+{
+	set_answer(req, MHD_HTTP_PARTIAL_CONTENT, MHD_create_response_from_fd_at_offset64(n, take_fd, from), media_type);
+}
+
 struct stream *answer_stream(struct request *req)
 {
 	struct MHD_Response *response;

@@ -85,6 +85,7 @@ void answer_text(struct request *req, unsigned status, struct buf *json);
 void answer_json(struct request *req, unsigned status, json_t *take_value);
 void answer_bytes(struct request *req, unsigned status, const char *media_type, struct buf *bytes);
 void answer_file(struct request *req, const char *media_type, int take_fd, size_t size);
+void answer_part(struct request *req, const char *media_type, int take_fd, uint64_t from, uint64_t n);   /* n bytes of it, as 206 */
 void answer_nothing(struct request *req, unsigned status, const char *media_type);
 /* {"error":{"message"}} */
 void answer_error(struct request *req, unsigned status, const char *fmt, ...) printf_like(3, 4);

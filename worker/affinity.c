@@ -2,6 +2,7 @@
 
 #include "clock.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -14,7 +15,7 @@ static uint64_t number_of(const char *digest)
 
 	if (!digest)
 		return 0;
-	strncat(start, digest, sizeof start - 1);
+	snprintf(start, sizeof start, "%.15s", digest);
 	return strtoull(start, NULL, 16);
 }
 
@@ -72,9 +73,11 @@ struct held *affinity_take(struct lane *l, unsigned slot)
 
 size_t affinity_promised(const struct lane *l, bool with_handed)
 {
+	uint64_t before = 0;
 	size_t n = 0;
 
-	for (const struct held *h = l->line.nshared ? l->line.first : NULL; h; h = h->after)
-		n += (with_handed || !h->is_handed) && is_promised(l, h, l->nslots);
+	for (const struct held *h = l->line.nshared ? l->line.first : NULL; h; before = h->picture, h = h->after)
+		if (with_handed || !h->is_handed)
+			n += (h->picture && h->picture == before) || is_promised(l, h, l->nslots);
 	return n;
 }

@@ -15,7 +15,7 @@ uint64_t affinity_of(const struct task *t);
 
 /* Both under the lane's lock. */
 struct held *affinity_take(struct lane *l, unsigned slot);      /* NULL: nothing waits */
-/* How many in the line wait for the slot that is busy with their picture, and are as good as begun. */
+/* How many in the line cost next to nothing: a slot is busy with their picture, or will be when it comes to the one before them. */
 size_t affinity_promised(const struct lane *l, bool with_handed);
 
 #endif

@@ -41,11 +41,11 @@ static int lose_reply(struct claimer *c, struct err *err)
 	return err_set(err, ERR_RETRY, "fault: the reply to a claim was lost");
 }
 
-/* Returns how many tasks there were in the reply, which may be NULL. */
+/* Returns how many tasks there were in the reply. */
 static size_t hand_over(struct claimer *c, const redisReply *reply)
 {
 	struct line batch = { 0 };
-	size_t n = !reply ? 0 : reply->type == REDIS_REPLY_ARRAY ? reply->elements : reply->type == REDIS_REPLY_STRING ? 1 : 0;
+	size_t n = reply->type == REDIS_REPLY_ARRAY ? reply->elements : reply->type == REDIS_REPLY_STRING ? 1 : 0;
 
 	for (size_t i = 0; i < n; i++) {
 		const redisReply *task = reply->type == REDIS_REPLY_ARRAY ? reply->element[i] : reply;
@@ -62,6 +62,7 @@ static size_t hand_over(struct claimer *c, const redisReply *reply)
 static int claim_many(struct claimer *c, size_t most, size_t *ret_n, struct err *err)
 {
 	scoped(freeReplyObject_p) redisReply *reply = NULL;
+	int64_t began_us = clock_mono_us();
 	char count[24];
 
 	snprintf(count, sizeof count, "%zu", most);
@@ -69,41 +70,22 @@ static int claim_many(struct claimer *c, size_t most, size_t *ret_n, struct err 
 		return -1;
 	if (fault("worker.claim"))
 		return lose_reply(c, err);
+	lane_claim_took(c->lane, clock_mono_us() - began_us);
 	*ret_n = hand_over(c, reply);
 	return 0;
 }
 
-/* The wait, and what there is by its end, in one pipeline: who gets a task need not ask whether there are more. */
-static int send_wait(struct claimer *c, size_t more, struct err *err)
+/* Alone: were the script sent along, the task would wait for it. */
+static int wait_for_one(struct claimer *c, size_t *ret_n, struct err *err)
 {
-	char count[24];
+	scoped(freeReplyObject_p) redisReply *reply = NULL;
 
-	if (redis_append(&c->redis, err, "BLMOVE %s %s LEFT RIGHT %d", c->lane->key, c->w->running_key, BLOCK_S) < 0)
+	if (redis_command(&c->redis, &reply, err, "BLMOVE %s %s LEFT RIGHT %d", c->lane->key, c->w->running_key, BLOCK_S) < 0)
 		return -1;
-	snprintf(count, sizeof count, "%zu", more);
-	return more == 0 ? 0 : redis_script_append(&c->redis, "claim", 2, 3, (const char *[]){ c->lane->key, c->w->running_key, count }, NULL, err);
-}
-
-/* An error answer to the wait (a full Redis) does not keep the rest from being taken. */
-static int wait_for_some(struct claimer *c, size_t most, size_t *ret_n, struct err *err)
-{
-	scoped(freeReplyObject_p) redisReply *one = NULL, *others = NULL;
-	struct err of_others;
-	int rc;
-
-	if (send_wait(c, most - 1, err) < 0)
-		return -1;
-	rc = redis_reply(&c->redis, &one, err);
-	if (!c->redis.ctx)
-		return -1;
-	if (one && one->type == REDIS_REPLY_STRING && fault("worker.claim"))
+	if (reply->type == REDIS_REPLY_STRING && fault("worker.claim"))
 		return lose_reply(c, err);
-	*ret_n = hand_over(c, one);
-	c->look_again = most > 1 && redis_reply(&c->redis, &others, &of_others) < 0;
-	if (!c->redis.ctx)
-		return *err = of_others, -1;
-	*ret_n += hand_over(c, others);
-	return *ret_n ? 0 : rc;
+	*ret_n = hand_over(c, reply);
+	return 0;
 }
 
 static void failed(struct claimer *c, const struct err *err)
@@ -130,7 +112,7 @@ static void claim(struct claimer *c, enum lane_room room, size_t most)
 
 	if (redis_connect(&c->redis, &err) == 0)
 		note_connection(c);
-	rc = block ? wait_for_some(c, most, &n, &err) : claim_many(c, most, &n, &err);
+	rc = block ? wait_for_one(c, &n, &err) : claim_many(c, most, &n, &err);
 	if (rc < 0 && block && is_out_of_memory(&err)) {
 		if (!c->was_full)
 			log_warn("claim.polling", "queue=%s error=%s", c->lane->queue, log_quote(err.msg));
@@ -139,7 +121,7 @@ static void claim(struct claimer *c, enum lane_room room, size_t most)
 		failed(c, &err);
 	} else {
 		c->failures = 0;
-		c->is_dry = n < most && !(block && c->look_again);
+		c->is_dry = block ? c->is_dry && n == 0 : n < most;
 		c->was_full &= !block;
 		if (n == 0 && c->is_full) {
 			clock_sleep_ms(POLL_MS);

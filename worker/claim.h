@@ -2,9 +2,9 @@
  * claim.h - the thread that keeps one lane fed, on its own Redis connection.
  *
  * Idle, it waits with BLMOVE, which moves the task to pixelfleet:running:<worker> in the same
- * act; the script `claim`, sent along with it or, with more waiting, alone, moves up to what the
- * lane has room for. What is quick it runs itself (quick.h). A Redis that is out of memory refuses
- * BLMOVE but runs the script, so then it polls.
+ * act; with more waiting, the script `claim` moves up to what the lane has room for. What is
+ * quick it runs itself (quick.h). A Redis that is out of memory refuses BLMOVE but runs the
+ * script, so then it polls.
  */
 #ifndef CLAIM_H
 #define CLAIM_H
@@ -23,7 +23,6 @@ struct claimer {
 	bool has_left;          /* atomic */
 	unsigned connects;      /* the redis' own count when last looked at */
 	bool is_dry;            /* the queue was empty when last asked */
-	bool look_again;        /* what else there is could not be told while waiting: the script is not known there */
 	bool is_full;           /* Redis refuses BLMOVE for lack of memory */
 	bool was_full;          /* it was said */
 	unsigned failures;

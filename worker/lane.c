@@ -97,15 +97,25 @@ static void has_left(struct lane *l, const struct held *h)
 	l->handed -= h->is_handed;
 }
 
+/* Some work ahead; where Redis is far away, what all slots get done while a claim is on its way and back, twice: the next
+ * one begins when half of it is used up. */
 static size_t prefetch(const struct lane *l)
 {
-	double tasks = AHEAD_US / max_of(l->avg_us, 1.0);
+	double each_us = max_of(l->avg_us, 1.0), near = max_of(AHEAD_US / each_us, 1.0), far = 2 * l->claim_us * l->nslots / each_us;
+	double tasks = max_of(near, far);
 
 	if (l->avg_us > SLOW_US)
 		return 0;
-	if (l->avg_us >= AHEAD_US)
-		return 1;
-	return min_of((size_t)tasks, (size_t)LANE_PREFETCH_MAX);
+	if (l->line.nshared)    /* pictures: a slot that finds no other one decodes what another slot has the pixels of */
+		tasks = max_of(tasks, (double)l->nslots);
+	return (size_t)min_of(tasks, (double)LANE_PREFETCH_MAX);
+}
+
+void lane_claim_took(struct lane *l, int64_t took_us)
+{
+	scoped_lock(&l->lock);
+
+	l->claim_us += ((double)took_us - l->claim_us) / 8;
 }
 
 /* What was handed over waits beside it: a stream of follow-ups does not keep others, or what is urgent, from being claimed. */
@@ -116,12 +126,20 @@ static size_t room(const struct lane *l)
 	return most > claimed ? most - claimed : 0;
 }
 
-/* A worthwhile claim: half of what may wait, or a slot with nothing to do. */
-static bool has_room(const struct lane *l, bool need_free_slot)
+/* A slot has nothing to do, or would have to take from another one what that has the pixels of. */
+static bool is_hungry(const struct lane *l)
 {
 	if (l->busy < l->nslots && l->line.n == 0)
 		return true;
-	return !need_free_slot && room(l) > prefetch(l) / 2;
+	return l->line.nshared && l->avg_us <= SLOW_US && l->line.n == affinity_promised(l, true);
+}
+
+/* A worthwhile claim: half of what may wait, or a slot with nothing to do. */
+static bool has_room(const struct lane *l, bool need_free_slot)
+{
+	if (is_hungry(l))
+		return true;
+	return !need_free_slot && room(l) > (l->line.nshared ? 0 : prefetch(l) / 2);
 }
 
 static void note_time(struct lane *l, int64_t took_us)
@@ -197,7 +215,7 @@ enum lane_room lane_wait_room(struct lane *l, int64_t wait_ms, bool need_free_sl
 	if (!has_room(l, need_free_slot) && !(l->handed && room(l)))
 		return LANE_NONE;
 	*ret_n = max_of(room(l), (size_t)1);
-	return l->busy < l->nslots && l->line.n == 0 ? LANE_FREE_SLOT : LANE_ROOM;
+	return is_hungry(l) ? LANE_FREE_SLOT : LANE_ROOM;
 }
 
 size_t lane_hand_room(struct lane *l)

@@ -5,8 +5,9 @@
  * The claimer pushes batches, slots take one at a time. A slot that takes a quick task wakes
  * nobody; one that takes a slow task wakes the next slot first: so a burst of quick tasks is
  * one thread's loop, and slow ones spread over all slots. How much may be claimed ahead
- * follows from how long tasks take: about 20 ms of work, at most LANE_PREFETCH_MAX, and
- * nothing when tasks take longer than half a second.
+ * follows from how long tasks take: about 20 ms of work, or, when Redis is far away, what is done
+ * in the time of two claims, at most LANE_PREFETCH_MAX, and nothing when tasks take longer than
+ * half a second.
  *
  * Follow-ups that a dispatcher hands over (dispatcher/handover.h) wait in the same line. Their
  * room is their own, and for slow tasks larger, so that the steps of one picture stay together;
@@ -45,6 +46,7 @@ struct lane {
 	bool is_closed;                 /* slots leave; what is pushed is given back */
 	bool claimer_waits;
 	double avg_us;                  /* moving average of a task's time */
+	double claim_us;                /* and of a claim's, from asking to having */
 	int64_t claimer_tick_ms;        /* the claimer was alive */
 };
 
@@ -53,6 +55,9 @@ void lane_done(struct lane *l);
 
 /* Hands over claimed tasks; `batch` is empty afterwards. */
 void lane_push(struct lane *l, struct line *batch);
+
+/* How long a claim that was answered with tasks took. */
+void lane_claim_took(struct lane *l, int64_t took_us);
 
 /* One that a dispatcher handed over, to the end of the line or before all others. */
 void lane_hand(struct lane *l, struct held *h, bool first);
@@ -67,7 +72,7 @@ struct held *lane_take(struct lane *l, unsigned i, struct held *ended, int64_t t
 
 enum lane_room { LANE_NONE, LANE_ROOM, LANE_FREE_SLOT, LANE_STALE };
 /* Waits at most wait_ms for a reason to claim. LANE_ROOM: *ret_n may be claimed; LANE_FREE_SLOT: and
- * a slot has nothing to do; LANE_STALE: what was claimed ahead waits for slots that stay busy. */
+ * a slot has nothing to do (or nothing but what is another one's: affinity.h); LANE_STALE: what was claimed ahead waits for slots that stay busy. */
 enum lane_room lane_wait_room(struct lane *l, int64_t wait_ms, bool need_free_slot, size_t *ret_n);
 void lane_give_back(struct lane *l);    /* all that waits goes back to the queue */
 

@@ -2,6 +2,7 @@
 
 #include "clock.h"
 #include "fault.h"
+#include "flow.h"
 #include "handed.h"
 #include "log.h"
 #include "settle.h"
@@ -87,6 +88,7 @@ static void add_ack(struct reporter *r, struct held *h)
 {
 	if (!r->acks.n)
 		r->acks_since_ms = clock_mono_ms();
+	r->has_effects |= !h->task || !flow_is_quick(h->task);
 	line_push(&r->acks, h);
 }
 
@@ -273,13 +275,15 @@ static void send_reports(struct reporter *r)
 
 /* ---- the thread ---- */
 
-/* Acknowledgements wait while there is more to report, which others may wait for; but not for long. */
+/* Acknowledgements wait while there is more to report, which others may wait for; but not for long. Were this worker
+ * to die meanwhile, the tasks would run again: so only those wait that nobody would notice. */
 static bool has_to_settle(const struct reporter *r, int64_t now)
 {
+	bool may_wait = !r->has_effects && r->acks.n < ACKS_MAX && r->reports.n && now >= r->post_due_ms && now - r->acks_since_ms < ACKS_MS;
+
 	if (now < r->redis_due_ms)
 		return false;
-	return r->putbacks.n || r->refusals.n || r->acks.n >= ACKS_MAX || (r->acks.n && (!r->reports.n || now < r->post_due_ms ||
-		now - r->acks_since_ms >= ACKS_MS));
+	return r->putbacks.n || r->refusals.n || (r->acks.n && !may_wait);
 }
 
 static void sort_in(struct reporter *r, struct line *in)
@@ -364,6 +368,7 @@ static void settle(struct reporter *r)
 	} else {
 		r->redis_failures = 0;
 		r->redis_due_ms = 0;
+		r->has_effects = false;
 	}
 	bump(&r->backlog, -n);
 }

@@ -5,7 +5,8 @@
  * has answered for it takes out of pixelfleet:running, in one pipeline; and it puts back,
  * acknowledges or refuses what others gave up. Nothing else takes an entry out of `running`,
  * or out of the held set. With the answer may come follow-ups (handed.h); those that are quick it
- * runs itself, and their reports go out before the acknowledgements of the last ones.
+ * runs itself, and their reports go out before the acknowledgements of the last ones, unless
+ * one of those must not wait.
  *
  * While no dispatcher can be reached it keeps the reports and tries again, for ever; while
  * Redis cannot be reached, the acknowledgements.
@@ -40,6 +41,7 @@ struct reporter {
 	unsigned post_failures, redis_failures;
 	int64_t post_due_ms, redis_due_ms;
 	int64_t acks_since_ms;          /* the oldest of the acks; undefined when there is none */
+	bool has_effects;               /* of the acks: somebody would notice if one of their tasks ran again */
 };
 
 int reporter_start(struct reporter *r, struct worker *w, struct err *err) must_use;

@@ -101,9 +101,9 @@ class PlainLoop:
     def run(self, turn, span):
         files = self.photographs.chosen(turn)
         span.begin()
-        subprocess.run([built("plain_loop"), str(CORES), self.work, str(self.out), *map(str, files)], check=True,
-                       stdout=subprocess.DEVNULL, timeout=600, preexec_fn=die_with_us)
-        span.end()
+        done = subprocess.run([built("plain_loop"), str(CORES), self.work, str(self.out), *map(str, files)], check=True,
+                              stdout=subprocess.PIPE, text=True, timeout=600, preexec_fn=die_with_us)
+        span.end(span.began + float(done.stdout))       # the programs of the fleet have been there for long, too
         return len(files)
 
     def stop(self):

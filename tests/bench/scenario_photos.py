@@ -22,16 +22,16 @@ PHOTO = [
 # tool: (its parameters, pictures a turn). plain_loop.c has the same parameters.
 TOOLS = {
     "resize": ({"width": 640, "height": 640}, 96),
-    "thumbnail": ({"width": 250}, 120),
-    "crop": ({"left": 100, "top": 100, "width": 800, "height": 600}, 72),
+    "thumbnail": ({"width": 250}, 144),
+    "crop": ({"left": 100, "top": 100, "width": 800, "height": 600}, 144),
     "smartcrop": ({"width": 320, "height": 320}, 96),
-    "rotate": ({"angle": 90}, 24),
+    "rotate": ({"angle": 90}, 48),
     "convert": ({"format": "webp"}, 12),
-    "enhance": ({"effect": "sharpen", "sigma": 1.5}, 24),
-    "draw": ({"boxes": [{"box": [200, 200, 400, 300], "label": "cat", "score": 0.9}]}, 24),
-    "stats": ({}, 48),
+    "enhance": ({"effect": "sharpen", "sigma": 1.5}, 16),
+    "draw": ({"boxes": [{"box": [200, 200, 400, 300], "label": "cat", "score": 0.9}]}, 48),
+    "stats": ({}, 96),
     "phash": ({}, 240),
-    "metadata": ({}, 480),
+    "metadata": ({}, 960),
 }
 
 

@@ -3,10 +3,12 @@
 
 #include "clock.h"
 #include "flow.h"
+#include "reference.h"
 
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <unistd.h>
 
 static struct flow_job *job(void)
 {
@@ -34,6 +36,17 @@ static void check_artifact(const json_t *a)
 	must(strcmp(json_string_value(json_object_get(a, "media_type")), "image/png") == 0);
 }
 
+/* What fetch refers to can be opened, by the same rules. */
+static void check_open(const struct flow_job *j, const json_t *a)
+{
+	scoped(close_p) int fd = -1;
+	struct err err;
+	size_t size;
+
+	must(reference_is(a) && artifact_open(j->conf, j->store, a, &fd, &size, NULL, &err) == 0);
+	must(json_integer_value(json_object_get(a, "bytes")) == (json_int_t)size);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	scoped(free_p) char *text = fuzz_text(data, size);
@@ -46,10 +59,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (strncasecmp(source, "http://", 7) == 0 || strncasecmp(source, "https://", 8) == 0)
 		return 0;
 	j->task = &task;
-	if (flow_fetch(j, &r, &err) == 0)
+	if (flow_fetch(j, &r, &err) == 0) {
 		check_artifact(json_array_get(r.artifacts, 0));
-	else
+		check_open(j, json_array_get(r.artifacts, 0));
+	} else {
 		fuzz_check_refusal(&err);
+	}
 	task_result_done(&r);
 	return 0;
 }

@@ -9,7 +9,7 @@ from fleet import SLOWNESS, wait_for
 from pictures import png
 
 MIB = 1 << 20
-SLOW = [{"id": "slow", "tool": "enhance", "params": {"effect": "blur", "sigma": 12}}]
+SLOW = [{"id": "slow", "tool": "rotate", "params": {"angle": 33}}]        # decodes all of it
 ROTATE = [{"id": "turn", "tool": "rotate", "params": {"angle": 90}}]
 
 

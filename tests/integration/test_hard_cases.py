@@ -154,6 +154,7 @@ def test_what_a_dispatcher_took_before_anyone_knew_it_is_adopted(fleet):
     fleet.settings["PIXELFLEET_DEAD_AFTER_MS"] = 2500
     healthy = fleet.start_dispatcher()
     healthy.process.send_signal(19)                     # SIGSTOP: the other one shall take it
+    wait_for(lambda: fleet.redis.info("clients")["blocked_clients"] == 0, what="what it has asked for already is over")
     doomed = fleet.start_dispatcher(env={"FAULT": "intake.taken=1"}, faults=True)
     fleet.redis.pipeline().delete("pixelfleet:dispatchers").lpush(
         "pixelfleet:jobs", '{"id": "orphan", "pipeline": {"steps": [{"id": "a", "tool": "noop"}]}, "images": ["http://p.invalid/1"]}'

@@ -98,6 +98,15 @@ def test_an_artifact_is_served_with_its_type_and_a_strong_etag(running):
     etag = answer.headers["ETag"]
     assert etag.startswith('"')
     assert running.http("GET", path, headers={"If-None-Match": etag}, check=False).status == 304
+    part = running.http("GET", path, headers={"Range": "bytes=2-5", "If-Range": etag})
+    assert (part.status, part.body) == (206, answer.body[2:6])
+    assert part.headers["Content-Range"] == f"bytes 2-5/{len(answer.body)}"
+    assert part.headers["ETag"] == etag
+    assert running.http("GET", path, headers={"Range": "bytes=-3"}).body == answer.body[-3:]
+    assert running.http("GET", path, headers={"Range": "bytes=2-5", "If-Range": '"other"'}).body == answer.body
+    behind = running.http("GET", path, headers={"Range": f"bytes={len(answer.body)}-"}, check=False)
+    assert behind.status == 416
+    assert behind.headers["Content-Range"] == f"bytes */{len(answer.body)}"
     assert running.http("GET", "/api/v1/artifacts/" + "0" * 64, check=False).status == 404
     assert running.http("GET", "/api/v1/artifacts/..%2f..%2fpasswd", check=False).status in (400, 404)
 

@@ -74,6 +74,18 @@ def test_a_dispatcher_killed_with_several_batches_in_hand_loses_and_doubles_none
     wait_for(lambda: fleet.one("SELECT count(*) FROM pixelfleet.job WHERE state = 'succeeded'") == MANY, 40, "all of them run")
 
 
+def test_a_dispatcher_told_to_stop_while_the_database_hangs_leaves_what_it_has_in_hand_to_the_next(fleet):
+    fleet.settings["PIXELFLEET_DEAD_AFTER_MS"] = 2500
+    first = fleet.start_dispatcher()
+    with Blocked(fleet, "definition"):
+        push_many(fleet, numbered(0, MANY))
+        wait_for(lambda: taken(fleet) >= 513, what="three batches in hand")
+        first.stop()
+        assert taken(fleet) >= 513
+    fleet.start_dispatcher()
+    all_accepted(fleet, MANY)
+
+
 def test_what_was_submitted_first_is_accepted_first_also_when_a_commit_fails(fleet):
     fleet.start_dispatcher(env={"FAULT": "ledger.commit=1"}, faults=True)
     with Blocked(fleet, "definition"):

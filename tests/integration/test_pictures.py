@@ -72,20 +72,55 @@ def about(path):
             "wide": fields["format"] == "ushort", "size": (height, width) if turned else (width, height)}
 
 
-def expected_thumbs(path, facts, scratch):
-    """One decode, shrunk by the decoder as far as the largest size allows, then each size from it."""
-    least = max(1.0, max(facts["size"]) / max(SIZES))
-    decoded = scratch / f"{path.name}.v"
-    if path.suffix == ".jpg":
-        shrink = 8 if least >= 16 else 4 if least >= 8 else 2 if least >= 4 else 1
-        vips("jpegload", path, decoded, "--shrink", shrink)
+def halved(path):
+    """Each pixel the mean of four, rounded to the nearest, half up; a last column or line without a neighbour is left out."""
+    mask, out = path.with_suffix(".mat"), path.with_name(f"{path.stem}-half.v")
+    if out.exists():
+        return out
+    mask.write_text("2 2 4 0\n1 1\n1 1\n", encoding="ascii")
+    vips("conv", path, f"{path}1.v", mask, "--precision", "float")
+    vips("linear", f"{path}1.v", f"{path}2.v", "1", "0.5")
+    vips("cast", f"{path}2.v", f"{path}1.v", "uchar")
+    vips("wrap", f"{path}1.v", f"{path}2.v", "--x=-1", "--y=-1")        # a mask of 2 x 2 lies to the left and above
+    vips("subsample", f"{path}2.v", out, 2, 2)
+    return out
+
+
+def of_jpeg(shrink):
+    return 8 if shrink >= 16 else 4 if shrink >= 8 else 2 if shrink >= 4 else 1
+
+
+def decoded(path, facts, scratch, box):
+    """One decode for all steps: shrunk by the decoder as far as the largest box allows. For a smaller box the pixels of a JPEG
+    are halved as often as its decoder would have done it for that one alone."""
+    def shrink(width, height, cover):
+        by = facts["size"][0] / width, facts["size"][1] / height
+        return max(1.0, min(by) if cover else max(by))
+
+    boxes = [(320, 240, False), (160, 120, True), (32, 32, True), *((width, width, False) for width in SIZES)]
+    if facts["wide"]:
+        boxes = boxes[1:]
+    least = min(shrink(*other) for other in boxes)
+    out = scratch / f"{path.name.replace('.', '-')}.v"
+    if out.exists():
+        pass
+    elif path.suffix == ".jpg":
+        vips("jpegload", path, out, "--shrink", of_jpeg(least))
     elif path.suffix == ".webp":
-        vips("webpload", path, decoded, "--scale", f"{1 / least:.17g}")
+        vips("webpload", path, out, "--scale", f"{1 / least:.17g}")
     else:
-        vips("copy", path, decoded)
+        vips("copy", path, out)
+    if path.suffix == ".jpg":
+        for _ in range((of_jpeg(shrink(*box)) // of_jpeg(least)).bit_length() - 1):
+            out = halved(out)
+    return out
+
+
+def expected_thumbs(path, facts, scratch):
     for width in SIZES:
         out = scratch / f"{path.name}-{width}.jpg"
-        vips("thumbnail_image", decoded, f"{out}{JPEG}", width, "--height", width, *facts["profile"])
+        vips("thumbnail_image", decoded(path, facts, scratch, (width, width, False)), f"{out}{JPEG}", width, "--height", width,
+             *facts["profile"])
         yield f"{width}x{width}", out
 
 
@@ -95,13 +130,14 @@ def expected_big(path, facts, scratch):
         width, height = facts["size"]
         vips("resize", path, out, f"{min(320 / width, 240 / height):.17g}")
     else:
-        vips("thumbnail", path, out, 320, "--height", 240, *facts["profile"])
+        vips("thumbnail_image", decoded(path, facts, scratch, (320, 240, False)), out, 320, "--height", 240, *facts["profile"])
     return out
 
 
 def expected_crop(path, facts, scratch):
     out = scratch / f"{path.name}-crop.png"
-    vips("thumbnail", path, out, 160, "--height", 120, "--crop", "attention", *facts["profile"])
+    vips("thumbnail_image", decoded(path, facts, scratch, (160, 120, True)), out, 160, "--height", 120, "--crop", "attention",
+         *facts["profile"])
     return out
 
 
@@ -119,7 +155,7 @@ def psnr(a, b):
 def expected_hash(path, facts, scratch):
     """imagehash's phash of the 32 x 32 grey picture."""
     small, grey = scratch / f"{path.name}-32.v", scratch / f"{path.name}-grey.v"
-    vips("thumbnail", path, small, 32, "--height", 32, "--size", "force", *facts["profile"])
+    vips("thumbnail_image", decoded(path, facts, scratch, (32, 32, True)), small, 32, "--height", 32, "--size", "force", *facts["profile"])
     if header(small, "bands") in ("2", "4"):
         vips("flatten", small, f"{small}2.v", "--background", "255")
         small = f"{small}2.v"

@@ -72,6 +72,7 @@ def test_a_task_that_vanished_from_its_queue_is_found_by_the_scan(fleet):
 def test_a_push_that_is_owed_does_not_double_what_is_being_pushed(fleet):
     """Steps that changed after the scan began are somebody's to push; here they are said to have changed in an hour."""
     dispatcher = fleet.start_dispatcher(env={"FAULT": "ledger.push=2", "PIXELFLEET_SCAN_INTERVAL_S": 2}, faults=True)
+    dispatcher.wait_logged(r"ev=rebuild\.done lost=1 found=0 ")
     job = fleet.submit([{"id": "a", "tool": "noop", "queue": "quick"}], names(5))
     wait_for(lambda: fleet.redis.llen("pixelfleet:queue:quick") == 5, what="five tasks queued")
     fleet.sql("UPDATE pixelfleet.step SET changed_at = now() + interval '1 hour' WHERE job = %s AND ordinal < 2", job)
@@ -98,13 +99,13 @@ def test_more_than_the_window_waits_in_postgresql_and_comes_in_order(fleet):
 
 def test_a_second_flush_while_the_queues_are_made_is_noticed(fleet):
     dispatcher = fleet.start_dispatcher()
-    job = fleet.submit([{"id": "a", "tool": "noop"}], names(2000))
+    job = fleet.submit([{"id": "a", "tool": "noop"}], names(10000))
     lost = fleet.submit({"on_failure": "continue", "steps": [{"id": "a", "tool": "noop", "queue": "other"}]}, names(300))
-    wait_for(lambda: fleet.held() == 2300, what="all tasks wait")
+    wait_for(lambda: fleet.held() == 10300, what="all tasks wait")
     fleet.redis.flushall()
-    wait_for(lambda: fleet.redis.exists("pixelfleet:rebuilding"), what="the queues are being made", every=0.001)
-    fleet.redis.flushall()
+    flush_amid = "return redis.call('EXISTS', KEYS[1]) == 1 and redis.call('FLUSHALL') or false"
+    wait_for(lambda: fleet.redis.eval(flush_amid, 1, "pixelfleet:rebuilding"), what="the queues are being made", every=0.001)
     dispatcher.wait_logged(r"emptied again", 30)
-    wait_for(lambda: fleet.held() == 2300, 30, "all tasks wait again")
+    wait_for(lambda: fleet.held() == 10300, 30, "all tasks wait again")
     fleet.start_worker("io=4,other=4")
     assert {fleet.wait_end(job, 60), fleet.wait_end(lost, 60)} == {"succeeded"}

@@ -166,10 +166,13 @@ TEST(affinity_does_not_count_what_is_promised_as_waiting)
 	take(&b, 0, "a1");
 	take(&b, 1, "b1");
 	assert_int_equal(affinity_promised(&b.lane, true), 4);
-	assert_int_equal(lane_wait_room(&b.lane, 0, false, &n), LANE_ROOM);
-	assert_int_equal(n, 1);
+	assert_int_equal(lane_wait_room(&b.lane, 0, true, &n), LANE_FREE_SLOT);
 	push(&b, "c1 c2");
-	assert_int_equal(affinity_promised(&b.lane, true), 4);
+	assert_int_equal(affinity_promised(&b.lane, true), 5);
+	assert_int_equal(lane_wait_room(&b.lane, 0, true, &n), LANE_NONE);
+	assert_int_equal(lane_wait_room(&b.lane, 0, false, &n), LANE_ROOM);
+	assert_int_equal(n, 1);                 /* a picture for each slot */
+	push(&b, "d1 d2");
 	assert_int_equal(lane_wait_room(&b.lane, 0, false, &n), LANE_NONE);
 	bench_close(&b);
 }

@@ -68,3 +68,15 @@ TEST(buf_take_leaves_an_empty_one_behind)
 	assert_null(b.text);
 	free(text);
 }
+
+TEST(buf_int_writes_any_number)
+{
+	scoped(buf_free) struct buf b = { 0 };
+
+	buf_int(&b, 0);
+	buf_puts(&b, " ");
+	buf_int(&b, INT64_MIN);
+	buf_puts(&b, " ");
+	buf_int(&b, INT64_MAX);
+	assert_string_equal(b.text, "0 -9223372036854775808 9223372036854775807");
+}

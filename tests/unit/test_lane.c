@@ -77,6 +77,23 @@ TEST(lane_claims_ahead_as_much_as_twenty_milliseconds_of_work)
 	}
 }
 
+TEST(lane_claims_ahead_what_all_slots_get_done_while_two_claims_are_under_way)
+{
+	struct bench b;
+	size_t n = 0;
+
+	bench_open(&b, 8);
+	b.lane.avg_us = 20000;
+	for (int i = 0; i < 100; i++)
+		lane_claim_took(&b.lane, 10000);
+	assert_int_equal(lane_wait_room(&b.lane, 0, false, &n), LANE_FREE_SLOT);
+	assert_in_range(n, 8 + 7, 8 + 8);
+	b.lane.avg_us = 600000;
+	assert_int_equal(lane_wait_room(&b.lane, 0, false, &n), LANE_FREE_SLOT);
+	assert_int_equal(n, 8);
+	bench_close(&b);
+}
+
 TEST(lane_with_a_dry_queue_claims_for_free_slots_only)
 {
 	struct bench b;

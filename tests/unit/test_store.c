@@ -244,3 +244,30 @@ TEST(store_sync_says_which_artifact_could_not_be_kept)
 	assert_true(is_there(&s, good.digest));
 	store_close(&s);
 }
+
+/* ---- hashed while it comes ---- */
+
+TEST(store_writer_gives_the_name_that_the_same_bytes_have_in_one_piece)
+{
+	scoped(store_writer_free_p) struct store_writer *w = NULL, *left = NULL;
+	char one[DIGEST_TEXT], many[DIGEST_TEXT], head[4];
+	struct store s;
+	struct err e;
+	size_t size;
+
+	assert_int_equal(store_open(&s, test_path("store"), &e), 0);
+	assert_int_equal(store_writer_new(&s, &left, &e), 0);
+	assert_int_equal(store_write(left, "nobody", 6, &e), 0);
+	assert_int_equal(store_writer_new(&s, &w, &e), 0);
+	assert_int_equal(store_write(w, "pic", 3, &e), 0);
+	assert_int_equal(store_writer_head(w, head, sizeof head), 3);
+	assert_int_equal(store_write(w, "ture", 4, &e), 0);
+	assert_int_equal(store_writer_head(w, head, sizeof head), 4);
+	assert_memory_equal(head, "pict", 4);
+	assert_int_equal(store_writer_commit(w, many, &size, &e), 0);
+	assert_int_equal(size, 7);
+	assert_true(is_there(&s, many));
+	assert_int_equal(store_put(&s, "picture", 7, one, &e), 0);
+	assert_string_equal(one, many);
+	store_close(&s);
+}

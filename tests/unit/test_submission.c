@@ -229,11 +229,14 @@ static void check_same(struct definition_cache *cache, const char *text)
 TEST(a_submission_whose_definition_is_known_is_read_as_any_other)
 {
 	static const char *const texts[] = {
-		"{" PIPE "}", "{" PIPE ",\"images\":[\"http://x.example/1\"]}", "{ " PIPE " , \"id\":\"a\",\"labels\":{\"l\":\"\\u00e9\"}}", "{\"id\":\"b\"," PIPE "}",
-		"{\"id\":\"c\",\"steps\":[{\"name\":\"noop\"}],\"name\":\"n\",\"images\":[]}", "{\"name\":\"n\",\"steps\":[{\"name\":\"noop\"}],\"id\":\"c\"}",
+		"{" PIPE "}", "{" PIPE ",\"images\":[\"http://x.example/1\"]}",
+		"{ " PIPE " , \"id\":\"a\",\"labels\":{\"l\":\"\\u00e9\"}}", "{\"id\":\"b\"," PIPE "}",
+		"{\"id\":\"c\",\"steps\":[{\"name\":\"noop\"}],\"name\":\"n\",\"images\":[]}",
+		"{\"name\":\"n\",\"steps\":[{\"name\":\"noop\"}],\"id\":\"c\"}",
 		"{\"id\":\"c\",\"steps\":[{\"name\":\"noop\"}]}", "{\"name\":7,\"steps\":[{\"name\":\"noop\"}]}",
 		"{" PIPE ",\"steps\":[{\"name\":\"noop\"}]}", "{" PIPE ",\"name\":7}", "{" PIPE "," PIPE "}", "{" PIPE ",\"pipelin\\u0065\":1}",
-		"{" PIPE ",\"images\":7}", "{" PIPE "", "{" PIPE "}}", "{" PIPE "x}", "{" PIPE ",\"priority\":\"\xff\"}", "{" PIPE ",\"nonsense\":0}",
+		"{" PIPE ",\"images\":7}", "{" PIPE "", "{" PIPE "}}", "{" PIPE "x}",
+		"{" PIPE ",\"priority\":\"\xff\"}", "{" PIPE ",\"nonsense\":0}",
 		"{" PIPE ",\"callback_url\":\"http://x.example/a\"}", "{" PIPE ",\"callback_url\":\"http://x.example/b\"}", "{" PIPE ",\"callback_url\":7}",
 		"{" PIPE ",\"params\":{\"a\":{}}}", "{" PIPE ",\"params\":{\"b\":{}}}", "{\"pipeline\":\"stored\"}", "{\"pipeline\":0}", "[" PIPE "]",
 		"{\"pipeline\":{\"steps\":[{\"id\":\"b\",\"tool\":\"noop\"}]}}", "{\"pipeline\":{\"steps\":[{\"id\":\"a\",\"tool\":\"nope\"}]}}",
@@ -267,7 +270,8 @@ TEST(a_known_definition_still_needs_the_parameters_that_it_leaves_to_the_submiss
 {
 	struct definition_cache *cache = definition_cache_new();
 	scoped(outcome_done) struct outcome with = parse(cache, NEEDS_PARAMS ",\"params\":{\"a\":{\"width\":8,\"height\":8}}}");
-	scoped(outcome_done) struct outcome without = parse(cache, NEEDS_PARAMS "}"), half = parse(cache, NEEDS_PARAMS ",\"params\":{\"a\":{\"width\":8}}}");
+	scoped(outcome_done) struct outcome without = parse(cache, NEEDS_PARAMS "}");
+	scoped(outcome_done) struct outcome half = parse(cache, NEEDS_PARAMS ",\"params\":{\"a\":{\"width\":8}}}");
 
 	assert_non_null(with.s);
 	assert_false(with.s->definition->is_complete);
@@ -278,7 +282,8 @@ TEST(a_known_definition_still_needs_the_parameters_that_it_leaves_to_the_submiss
 
 TEST(the_digest_of_a_body_stays_what_it_is_because_it_is_stored)
 {
-	static const char text[] = "{\"images\":[\"http://x.example/1\"],\"id\":\"order-7\"," PIPE ",\"deadline_s\":2.5,\"labels\":{\"b\":\"\\u00e9\",\"a\":\"1\"}}";
+	static const char text[] = "{\"images\":[\"http://x.example/1\"],\"id\":\"order-7\"," PIPE
+		",\"deadline_s\":2.5,\"labels\":{\"b\":\"\\u00e9\",\"a\":\"1\"}}";
 	struct definition_cache *cache = definition_cache_new();
 	char hex[65];
 

@@ -48,6 +48,14 @@ TEST(enhance_gives_the_pixels_of_the_vips_operation)
 	expect_same("{\"effect\":\"grayscale\"}", photo, want);
 }
 
+TEST(enhance_blurs_over_more_lines_than_are_read_at_once)
+{
+	VipsImage *photo = studio_photo(40, 1500), *want;
+
+	assert_int_equal(vips_gaussblur(photo, &want, 80.0, NULL), 0);
+	expect_same("{\"effect\":\"blur\",\"sigma\":80}", photo, want);
+}
+
 TEST(enhance_keeps_depth_and_alpha)
 {
 	static const char *const effects[] = { "blur", "sharpen", "edge", "emboss", "grayscale" };

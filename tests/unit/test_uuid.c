@@ -100,3 +100,26 @@ TEST(uuid_is_knows_what_is_none)
 	assert_false(uuid_is("01900000-0000-7000-8000-00000000000A"));
 	assert_false(uuid_is("01900000x0000-7000-8000-000000000000"));
 }
+
+TEST(a_uuid_is_the_same_after_it_was_bytes)
+{
+	char text[UUID_TEXT], back[UUID_TEXT];
+	uint8_t raw[16];
+
+	for (int k = 0; k < 100; k++) {
+		uuid_new(text);
+		uuid_raw(text, raw);
+		uuid_text(raw, back);
+		assert_string_equal(back, text);
+	}
+}
+
+TEST(what_is_too_short_for_a_uuid_is_read_no_further_than_its_end)
+{
+	uint8_t raw[16], nothing[16] = { 0 };
+
+	uuid_raw("", raw);
+	assert_memory_equal(raw, nothing, sizeof raw);
+	uuid_raw("0197a000-", raw);
+	assert_memory_equal(raw + 4, nothing, 12);
+}

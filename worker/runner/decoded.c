@@ -157,27 +157,23 @@ void decoded_drop_all(void)
 
 /* ---- smaller ones ---- */
 
-/* Two lines to one. A last column that has no neighbour is its own. */
-static inline void halve_line(const VipsPel *a, const VipsPel *b, VipsPel *to, int width, int bands)
+/* Two lines to one. A last column or line without a neighbour is left out, as vips_jpegload does it. */
+static inline void halve_line(const VipsPel *a, const VipsPel *b, VipsPel *to, int pairs, int bands)
 {
-	int pairs = width / 2;
-
 	for (int x = 0; x < pairs; x++, a += 2 * bands, b += 2 * bands)
 		for (int k = 0; k < bands; k++)
 			*to++ = (VipsPel)((a[k] + a[k + bands] + b[k] + b[k + bands] + 2) >> 2);
-	for (int k = 0; width & 1 && k < bands; k++)
-		*to++ = (VipsPel)((a[k] + b[k] + 1) >> 1);
 }
 
 static void halve_lines(VipsImage *from, int y, VipsPel *to)
 {
-	const VipsPel *a = VIPS_IMAGE_ADDR(from, 0, 2 * y);
-	const VipsPel *b = 2 * y + 1 < from->Ysize ? VIPS_IMAGE_ADDR(from, 0, 2 * y + 1) : a;
+	const VipsPel *a = VIPS_IMAGE_ADDR(from, 0, 2 * y), *b = VIPS_IMAGE_ADDR(from, 0, 2 * y + 1);
+	int pairs = from->Xsize / 2;
 
 	switch (from->Bands) {          /* the compiler makes something of a number that it knows */
-	case 1: halve_line(a, b, to, from->Xsize, 1); break;
-	case 3: halve_line(a, b, to, from->Xsize, 3); break;
-	default: halve_line(a, b, to, from->Xsize, from->Bands); break;
+	case 1: halve_line(a, b, to, pairs, 1); break;
+	case 3: halve_line(a, b, to, pairs, 3); break;
+	default: halve_line(a, b, to, pairs, from->Bands); break;
 	}
 }
 
@@ -187,10 +183,14 @@ static int halve(VipsImage *from, VipsImage **ret, struct err *err)
 	scoped(free_p) VipsPel *line = NULL;
 
 	must(from->BandFmt == VIPS_FORMAT_UCHAR && from->Coding == VIPS_CODING_NONE);
+	if (from->Xsize < 2 || from->Ysize < 2) {
+		*ret = g_object_ref(from);
+		return 0;
+	}
 	if (vips_image_pipelinev(to, VIPS_DEMAND_STYLE_ANY, from, NULL))
 		return picture_fail(err, "cannot make it smaller");
-	to->Xsize = (from->Xsize + 1) / 2;
-	to->Ysize = (from->Ysize + 1) / 2;
+	to->Xsize = from->Xsize / 2;
+	to->Ysize = from->Ysize / 2;
 	line = xcalloc(1, VIPS_IMAGE_SIZEOF_LINE(to));
 	for (int y = 0; y < to->Ysize; y++) {
 		halve_lines(from, y, line);
