@@ -218,16 +218,6 @@ void hauls_submit(struct hauls *h, struct op **take_ops, size_t n)
 	must(pthread_mutex_unlock(&h->lock) == 0);
 }
 
-bool hauls_are_none(struct hauls *h)
-{
-	bool none;
-
-	must(pthread_mutex_lock(&h->lock) == 0);
-	none = h->n == 0;
-	must(pthread_mutex_unlock(&h->lock) == 0);
-	return none;
-}
-
 static int by_job(const void *job, const void *op)
 {
 	return strcmp(job, (*(struct op *const *)op)->job);

@@ -24,7 +24,6 @@ void hauls_free(struct hauls *h);
 bool hauls_have_room(struct hauls *h);
 /* `take_ops`: n operations, on the heap. After hauls_have_room(), by the same thread. */
 void hauls_submit(struct hauls *h, struct op **take_ops, size_t n);
-bool hauls_are_none(struct hauls *h);
 /* Thread-safe. */
 bool hauls_contain(struct hauls *h, const char *job);
 

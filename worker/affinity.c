@@ -6,7 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define PATIENCE_MS 1000
+#define PATIENCE_MS  1000
+#define PROMISED_MAX 16         /* of a slot: many jobs may be about one and the same picture, and others want to do some */
 
 /* Of the digest, which is hexadecimal, 60 bits. */
 static uint64_t number_of(const char *digest)
@@ -79,5 +80,5 @@ size_t affinity_promised(const struct lane *l, bool with_handed)
 	for (const struct held *h = l->line.nshared ? l->line.first : NULL; h; before = h->picture, h = h->after)
 		if (with_handed || !h->is_handed)
 			n += (h->picture && h->picture == before) || is_promised(l, h, l->nslots);
-	return n;
+	return min_of(n, (size_t)PROMISED_MAX * l->nslots);
 }

@@ -176,3 +176,19 @@ TEST(affinity_does_not_count_what_is_promised_as_waiting)
 	assert_int_equal(lane_wait_room(&b.lane, 0, false, &n), LANE_NONE);
 	bench_close(&b);
 }
+TEST(affinity_does_not_claim_without_end_what_all_shares_one_picture)
+{
+	struct bench b;
+	size_t n = 0, claimed = 1;
+
+	bench_open(&b, 2);
+	push(&b, "a0");
+	take(&b, 0, "a0");
+	push(&b, "a1");
+	take(&b, 1, "a1");
+	while (claimed < 1000 && lane_wait_room(&b.lane, 0, false, &n) != LANE_NONE)
+		for (; n; n--, claimed++)
+			push(&b, "a2");
+	assert_true(claimed <= 2 * LANE_PREFETCH_MAX + 2);
+	bench_close(&b);
+}

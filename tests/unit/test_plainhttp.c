@@ -64,7 +64,8 @@ TEST(plainhttp_posts_and_reads_any_size_of_answer)
 
 TEST(plainhttp_leaves_what_it_does_not_know_to_others)
 {
-	static const char *const heads[] = { "Transfer-Encoding: chunked\r\n", "Content-Length: many\r\n", "Content-Length: 99999999999\r\n" };
+	static const char *const heads[] = { "Transfer-Encoding: chunked\r\n", "Content-Length: many\r\n", "Content-Length: 99999999999\r\n",
+		"Content-Length: 1, 1\r\n", "Content-Length: 1x\r\n" };
 	struct plainhttp p;
 	struct err err;
 
