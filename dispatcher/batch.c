@@ -442,7 +442,8 @@ static int transact(struct dispatcher *d, struct pg *pg, struct work *w, struct 
 	gather_wants(w, ops, n);
 	if (load_wants(pg, w, err) < 0 || deaths_find_charged(pg, ops, n, err) < 0)
 		return -1;
-	breakers_judging(d->breakers);
+	if (is_about_existing(ops[0]))          /* the lane of new jobs judges nothing, and shall not forget what the other one has */
+		breakers_judging(d->breakers);
 	for (size_t k = 0; k < n; k++)
 		apply(d, w, ops[k]);
 	if (settle(pg, w, err) < 0 || make_chunks(pg, w, ops, n, err) < 0)

@@ -46,7 +46,8 @@ static void seq_text(int64_t seq, char text[24])
 
 /* *ret_n: how many rows there were. Only one dispatcher at a time feeds a queue; of the others this finds nothing. A commit
  * that PostgreSQL forgets in a crash pushes twice, which does no harm, so nobody waits for it. */
-static int feed_some(struct feed_place *p, struct dispatcher *d, struct pg *pg, struct redis *redis, long long room, int *ret_n, struct err *err)
+static int feed_some(struct feed_place *p, struct dispatcher *d, struct pg *pg, struct redis *redis, long long room, int *ret_n,
+	struct err *err)
 {
 	scoped(PQclear_p) PGresult *r = NULL;
 	char most[24], from[24];

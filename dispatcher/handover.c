@@ -215,7 +215,7 @@ static int call_script(struct redis *redis, const struct room *r, const char **a
 static int push_some(struct redis *redis, struct room *r, const struct outgoing *out, size_t n, size_t *from, struct err *err)
 {
 	const struct outgoing *some[PUSH_MAX];
-	const char *argv[4 + 2 * PUSH_MAX];
+	const char *argv[4 + 3 * PUSH_MAX];
 	size_t lens[countof(argv)], count = 0;
 	bool alive;
 	int argc = 4;
@@ -229,6 +229,7 @@ static int push_some(struct redis *redis, struct room *r, const struct outgoing 
 		argv[argc] = work_node(o->job, o->ordinal, &item)->queue;
 		lens[argc] = strlen(argv[argc]);
 		argc++;
+		argv[argc] = o->job->high ? "LPUSH" : "RPUSH", lens[argc++] = 5;
 		argv[argc] = o->text.text, lens[argc++] = o->text.len;
 		some[count++] = o;
 	}

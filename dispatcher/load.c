@@ -46,8 +46,11 @@ int load_known(struct pg *pg, struct work *w, struct err *err)
 
 		if (j->def || !job_facts_get(j->raw, &f))
 			continue;
-		if (definition_load(pg, f.definition, &j->def, err) < 0)
-			return -1;
+		if (definition_load(pg, f.definition, &j->def, err) < 0) {
+			if (err->kind == ERR_RETRY)
+				return -1;
+			continue;       /* another database than before: its row will tell */
+		}
 		j->definition = f.definition;
 		j->items = f.items;
 		j->total = j->made = f.total;

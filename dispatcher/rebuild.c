@@ -289,8 +289,8 @@ static int push_page(struct scan *s, struct page *p, struct err *err)
 	scoped(PQclear_p) PGresult *steps = NULL;
 
 	if (load_jobs(s->pg, &p->work, err) < 0 ||
-	    pg_query(s->pg, &steps, err, "SELECT s.job::text, s.ordinal, s.attempt, s.pass FROM unnest($1::uuid[], $2::int[], $3::int[]) u(job, lo, hi) "
-			"JOIN step s ON s.job = u.job AND s.ordinal >= u.lo AND s.ordinal < u.hi WHERE s.state = 'queued' "
+	    pg_query(s->pg, &steps, err, "SELECT s.job::text, s.ordinal, s.attempt, s.pass "
+			"FROM unnest($1::uuid[], $2::int[], $3::int[]) u(job, lo, hi) JOIN step s ON s.job = u.job AND s.ordinal >= u.lo AND s.ordinal < u.hi WHERE s.state = 'queued' "
 			"AND s.changed_at < $4::timestamptz ORDER BY s.job, s.ordinal", PG_VALUES(p->ranges.jobs.text, p->ranges.lo.text,
 			p->ranges.hi.text, s->before)) < 0)
 		return -1;
@@ -325,7 +325,8 @@ static int choose_time(struct scan *s, bool everything, struct err *err)
 {
 	scoped(PQclear_p) PGresult *r = NULL;
 
-	if (pg_query(s->pg, &r, err, "SELECT (clock_timestamp() - CASE WHEN $1::boolean THEN interval '0' ELSE interval '" SETTLED_S " seconds' END)::text",
+	if (pg_query(s->pg, &r, err, "SELECT (clock_timestamp() - CASE WHEN $1::boolean THEN interval '0' "
+			"ELSE interval '" SETTLED_S " seconds' END)::text",
 			PG_VALUES(everything ? "t" : "f")) < 0)
 		return -1;
 	snprintf(s->before, sizeof s->before, "%s", pg_text(r, 0, 0));

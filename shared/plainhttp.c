@@ -153,9 +153,10 @@ static bool read_line(const char *line, struct answer_head *h)
 {
 	if (strncasecmp(line, "content-length:", 15) == 0) {
 		const char *value = line + 15 + strspn(line + 15, " \t");
+		char *end;
 
-		h->length = strtoul(value, NULL, 10);
-		h->lengths += *value >= '0' && *value <= '9' && h->length <= ANSWER_MAX ? 1 : 2;
+		h->length = strtoul(value, &end, 10);
+		h->lengths += *value >= '0' && *value <= '9' && end[strspn(end, " \t")] == '\r' && h->length <= ANSWER_MAX ? 1 : 2;
 	} else if (strncasecmp(line, "connection:", 11) == 0) {
 		const char *value = line + 11 + strspn(line + 11, " \t");
 
@@ -167,7 +168,7 @@ static bool read_line(const char *line, struct answer_head *h)
 /* false: it is not one of ours. */
 static bool read_head(const struct buf *in, struct answer_head *h)
 {
-	if (strncmp(in->text, "HTTP/1.1 ", 9) != 0)
+	if (strncmp(in->text, "HTTP/1.1 ", 9) != 0 || strspn(in->text + 9, "0123456789") != 3)
 		return false;
 	h->status = (unsigned)strtoul(in->text + 9, NULL, 10);
 	for (const char *line = strstr(in->text, "\r\n"); line && line < in->text + h->end - 4; line = strstr(line + 2, "\r\n"))

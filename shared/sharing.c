@@ -8,7 +8,7 @@
 
 struct box {
 	int width, height;
-	bool covers;
+	bool covers, is_fast;
 };
 
 struct boxes {
@@ -24,7 +24,7 @@ static void boxes_done(struct boxes *b)
 /* What decodes enough for `a` does for b. A box that is filled needs more of the picture than one that it fits into. */
 static bool suffices(const struct box *a, const struct box *b)
 {
-	return a->width >= b->width && a->height >= b->height && (a->covers || !b->covers);
+	return a->width >= b->width && a->height >= b->height && (a->covers || !b->covers) && (!a->is_fast || b->is_fast);
 }
 
 static void add_box(struct boxes *to, struct box box)
@@ -44,7 +44,7 @@ static void add_box(struct boxes *to, struct box box)
 
 static void bound(struct boxes *boxes)
 {
-	struct box all = { 0 };
+	struct box all = { .is_fast = true };
 
 	if (boxes->n <= BOXES_MAX)
 		return;
@@ -52,6 +52,7 @@ static void bound(struct boxes *boxes)
 		all.width = max_of(all.width, boxes->list[i].width);
 		all.height = max_of(all.height, boxes->list[i].height);
 		all.covers |= boxes->list[i].covers;
+		all.is_fast &= boxes->list[i].is_fast;
 	}
 	add_box(boxes, all);
 }
@@ -75,6 +76,11 @@ static bool is_word(const json_t *params, const char *name, const char *word)
 	return value && strcmp(value, word) == 0;
 }
 
+static bool is_fast(const json_t *params)
+{
+	return json_is_true(json_object_get(params, "fast_shrink"));
+}
+
 static enum want want_resize(const json_t *params, struct boxes *to)
 {
 	int width = side(params, "width"), height = side(params, "height");
@@ -84,7 +90,7 @@ static enum want want_resize(const json_t *params, struct boxes *to)
 		return WANT_WHOLE;
 	if (!width && !height)
 		return WANT_NOTHING;
-	add_box(to, (struct box){ width ? width : SIDE_ANY, height ? height : SIDE_ANY, is_exact });
+	add_box(to, (struct box){ width ? width : SIDE_ANY, height ? height : SIDE_ANY, is_exact, is_fast(params) });
 	return WANT_FIT;
 }
 
@@ -95,7 +101,7 @@ static enum want want_one(const json_t *size, const json_t *params, struct boxes
 
 	if (!width)
 		return WANT_NOTHING;
-	add_box(to, (struct box){ width, height ? height : width, is_word(own ? size : params, "fit", "cover") });
+	add_box(to, (struct box){ width, height ? height : width, is_word(own ? size : params, "fit", "cover"), is_fast(params) });
 	return WANT_FIT;
 }
 
@@ -119,14 +125,14 @@ static enum want want_smartcrop(const json_t *params, struct boxes *to)
 
 	if (!width || !height)
 		return WANT_NOTHING;
-	add_box(to, (struct box){ width, height, true });
+	add_box(to, (struct box){ width, height, .covers = true });
 	return WANT_FIT;
 }
 
 static enum want want_phash(const json_t *params, struct boxes *to)
 {
 	(void)params;
-	add_box(to, (struct box){ 32, 32, true });
+	add_box(to, (struct box){ 32, 32, .covers = true });
 	return WANT_FIT;
 }
 
@@ -136,7 +142,7 @@ static enum want want_stats(const json_t *params, struct boxes *to)
 
 	if (!size)
 		return WANT_WHOLE;
-	add_box(to, (struct box){ size, size, false });
+	add_box(to, (struct box){ size, size, .covers = false });
 	return WANT_FIT;
 }
 
@@ -217,8 +223,8 @@ static char *write_text(int steps, const struct boxes *boxes)
 
 	buf_printf(&to, "{\"steps\":%d", steps);
 	for (size_t i = 0; i < boxes->n; i++)
-		buf_printf(&to, "%s{\"width\":%d,\"height\":%d%s}", i ? "," : ",\"fit\":[", boxes->list[i].width, boxes->list[i].height,
-			boxes->list[i].covers ? ",\"cover\":true" : "");
+		buf_printf(&to, "%s{\"width\":%d,\"height\":%d%s%s}", i ? "," : ",\"fit\":[", boxes->list[i].width, boxes->list[i].height,
+			boxes->list[i].covers ? ",\"cover\":true" : "", boxes->list[i].is_fast ? ",\"fast\":true" : "");
 	buf_puts(&to, boxes->n ? "]}" : "}");
 	return buf_take(&to);
 }

@@ -21,7 +21,7 @@
 /* Fills in each node's `shared`, the member's value where a submission says nothing else:
  * {"steps":3,"fit":[{"width":640,"height":640},{"width":100,"height":900,"cover":true}]}, without "fit" for those which want
  * every pixel; NULL for a step that shares with nobody. Boxes that another one's decode suffices for are left out; "cover": the box
- * is filled, and the longer side sticks out. */
+ * is filled, and the longer side sticks out; "fast": with fast_shrink. */
 void sharing_link(struct definition *d);
 
 /* The same, new, with a submission's parameters ({step: {...}}, or NULL). */

@@ -123,7 +123,7 @@ static int run(struct executor *x, const struct task *t, const bool *stop, int64
 	if (t->inputs_url && get_inputs(x, t, stop, &deadline_ms, &inputs, err) < 0)
 		return -1;
 	job.deadline_ms = deadline_ms;
-	if (t->tool->nparams || t->params)
+	if (t->tool->nparams || t->params || t->tool->runs == TOOL_RUNNER)     /* a runner is always told of some */
 		params = tool_fill_defaults(t->tool, t->params);
 	job.params = params;
 	job.inputs = inputs;

@@ -31,6 +31,7 @@ SCENARIOS = {
     "idle": (scenario_steps.idle, True),
     "large": (scenario_steps.large, True),
     "photo": (scenario_photos.photo, True),
+    "photo-fast": (scenario_photos.photo_fast, True),
     "tools": (scenario_photos.tools, True),
     "distance": (scenario_size.distance, True),
     "memory": (scenario_size.memory, True),

@@ -6,7 +6,7 @@ from helper import applied, far_away
 from meter import CORES, descendants, memory_kb, processes
 from ours import noops, step
 from photos import Photographs
-from scenario_photos import PHOTO
+from scenario_photos import photo_steps
 from settings import FULL, scaled
 from stand import Stand
 from visitors import Beside, Steady
@@ -87,7 +87,7 @@ def memory_photographs(results, services):
         most = []
         for k in range(PHOTOGRAPHS // part):
             refresh(files, f"part {k}")
-            stand.fleet.push({"pipeline": {"steps": PHOTO}, "images": [str(path) for path in files]})
+            stand.fleet.push({"pipeline": {"steps": photo_steps(False)}, "images": [str(path) for path in files]})
             stand.wait_done(k + 1, 900, every=0.05)
             most.append(max(runners_kb(worker)) / 1024)
             for path in (stand.folder / "data").rglob("*"):

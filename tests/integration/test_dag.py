@@ -30,6 +30,19 @@ def test_a_step_runs_for_each_of_a_hundred_pictures_and_joins_into_one(running):
         assert len(results["results"]) == 100
 
 
+@pytest.mark.parametrize("tool", ["metadata", "phash"])
+def test_a_step_whose_picture_could_not_be_fetched_fails_and_its_worker_lives(running, tool):
+    """Nothing to read and no parameters: all that its task says is which tool."""
+    job = running.submit({"on_failure": "continue", "steps": [
+        {"id": "src", "tool": "fetch"},
+        {"id": "other", "tool": "noop"},
+        {"id": "size", "tool": tool, "needs": ["src", "other"], "join": "any"}]}, [str(running.pictures / "nowhere.jpg")])
+    assert running.wait_end(job) == "partial", running.explain(job)
+    assert running.steps(job)[("size", 0)] == "failed"
+    assert "no picture" in running.one("SELECT message FROM pixelfleet.dead_letter WHERE job = %s AND message NOT LIKE '%%nowhere%%'", job)
+    assert running.one("SELECT count(*) FROM pixelfleet.attempt WHERE job = %s AND kind = 'death'", job) == 0
+
+
 def test_steps_without_needs_are_a_chain_when_no_step_has_any(running):
     job = running.submit([{"name": "noop"}, {"name": "fail"}], names(1))
     assert running.wait_end(job) == "failed"

@@ -87,6 +87,17 @@ def test_a_follow_up_goes_to_its_queue_when_the_worker_is_not_known_to_be_alive(
     fleet.redis.delete(RUNNING)
 
 
+def test_an_urgent_follow_up_goes_to_the_head_of_its_queue_when_the_worker_is_not_known_to_be_alive(fleet):
+    fleet.start_dispatcher()
+    fleet.submit(CHAIN, names(1), priority="high")
+    urgent = claim(fleet)
+    fleet.submit([{"id": "later", "tool": "noop"}], names(1))
+    wait_for(lambda: fleet.redis.llen(IO) == 1, what="a task that waits")
+    assert report(fleet, urgent, {"io": 4}) == {"answers": ["accepted"]}
+    assert [json.loads(t)["step"] for t in fleet.redis.lrange(IO, 0, -1)] == ["b", "later"]
+    fleet.redis.delete(RUNNING)
+
+
 def test_no_more_is_handed_over_than_there_is_room_for(fleet):
     fleet.start_dispatcher()
     alive(fleet)

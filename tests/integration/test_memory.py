@@ -54,7 +54,8 @@ def test_a_dispatcher_stays_small_with_200000_steps_queued_and_so_does_redis(fle
 
 def test_a_dispatcher_stays_small_while_the_largest_job_is_made_and_cancelled(fleet):
     dispatcher = fleet.start_dispatcher()
-    job = fleet.submit({"steps": [{"id": f"s{k}", "tool": "noop", "needs": []} for k in range(20)], "name": "wide"}, names(10000), timeout=60)
+    steps = [{"id": f"s{k}", "tool": "noop", "needs": []} for k in range(20)]
+    job = fleet.submit({"steps": steps, "name": "wide"}, names(10000), timeout=60)
     wait_for(lambda: fleet.one("SELECT made FROM pixelfleet.job WHERE id = %s", job) == 200000, 60, "it is made")
     small_enough(dispatcher, "a job of 200,000 steps is made")
     fleet.http("POST", f"/api/v1/jobs/{job}/cancel", timeout=60)

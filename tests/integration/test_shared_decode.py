@@ -7,7 +7,7 @@ import pytest
 
 from fleet import wait_for
 from pictures import nature, vips
-from services import built
+from services import ROOT, built
 
 BOXES = [
     {"id": "src", "tool": "fetch"},
@@ -128,3 +128,31 @@ def test_pixels_are_let_go_of_where_the_worker_has_no_memory_to_spare(fleet, pho
     worker = fleet.start_worker("image=1,io=2", env=dict(DEBUG, PIXELFLEET_WORKER_MEMORY_MB="64"))
     _, after = run(fleet, BOXES + WHOLE, photographs)
     assert after == before
+
+
+def test_a_claim_takes_the_steps_that_share_a_picture_together(fleet):
+    """Where a claim ends, another worker's begins: in the middle of a photograph it would be decoded twice."""
+    script = (ROOT / "shared" / "lua" / "claim.lua").read_text(encoding="utf-8")
+    queue, running = "pixelfleet:queue:image", "pixelfleet:running:me"
+
+    def envelope(step, item, shared=True):
+        return ('{"v":1,"job":"00000000-0000-7000-8000-000000000001","step":"%s","item":%d,"params":{},%s"inputs":[]}'
+                % (step, item, '"shared":{"steps":3},' if shared else ""))
+
+    def claim(n):
+        return [text.decode() if isinstance(text, bytes) else text for text in fleet.redis.eval(script, 2, queue, running, n)]
+
+    tasks = [envelope(step, item) for item in range(3) for step in ("big", "thumb", "mean")]
+    alone = [envelope(f"s{n}", 7, False) for n in range(3)]
+    many = [envelope(f"s{n}", 8) for n in range(40)]
+    fleet.redis.rpush(queue, *tasks, *alone, *many, '{"task":' + many[0] + "}")
+    assert claim(1) == tasks[:3]
+    assert claim(2) == tasks[3:6]
+    assert claim(4) == tasks[6:] + alone[:1]
+    assert claim(1) == alone[1:2]
+    assert claim(2) == [alone[2]] + many[:17], "bounded"
+    assert len(claim(1)) == 17
+    assert claim(1) == many[34:], "a dead letter is nobody's sibling"
+    assert len(claim(9)) == 1
+    assert claim(9) == []
+    fleet.redis.delete(running)

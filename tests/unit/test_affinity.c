@@ -176,6 +176,7 @@ TEST(affinity_does_not_count_what_is_promised_as_waiting)
 	assert_int_equal(lane_wait_room(&b.lane, 0, false, &n), LANE_NONE);
 	bench_close(&b);
 }
+
 TEST(affinity_does_not_claim_without_end_what_all_shares_one_picture)
 {
 	struct bench b;

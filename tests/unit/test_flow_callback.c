@@ -28,7 +28,8 @@ static int call(struct said said, const char *more, struct flow_stage *s, char *
 
 	http_stub_open(&stub, answer, &said);
 	params = xasprintf("{\"url\":\"%s/hook\"%s}", stub.url, more);
-	rc = flow_stage_run(s, params, "[{\"step\":\"a\",\"item\":0,\"data\":{\"x\":1}}]");
+	rc = flow_stage_run(s, params, "[{\"step\":\"a\",\"item\":0,\"data\":{\"x\":1}},{\"step\":\"b\",\"item\":0,"
+		"\"artifact\":{\"name\":\"original\",\"by\":\"reference\",\"path\":\"/home/me/a.jpg\",\"fingerprint\":\"ab\"}}]");
 	*ret_asked = http_stub_last(&stub);
 	http_stub_close(&stub);
 	return rc;
@@ -47,7 +48,8 @@ TEST(flow_callback_posts_what_the_needs_gave)
 	assert_non_null(strstr(asked, "\r\nX-Mine: yes\r\n"));
 	assert_non_null(strstr(asked, "\r\nIdempotency-Key: 00000000-0000-7000-8000-000000000001/it/0\r\n"));
 	assert_non_null(strstr(asked, "\r\n\r\n{\"job\":\"00000000-0000-7000-8000-000000000001\",\"step\":\"it\",\"item\":0,"
-		"\"inputs\":[{\"step\":\"a\",\"item\":0,\"data\":{\"x\":1}}],\"extra\":7}"));
+		"\"inputs\":[{\"step\":\"a\",\"item\":0,\"data\":{\"x\":1}},{\"step\":\"b\",\"item\":0,"
+		"\"artifact\":{\"name\":\"original\",\"by\":\"reference\"}}],\"extra\":7}"));        /* not where it lies */
 	data = flow_stage_data(&s);
 	assert_string_equal(data, "{\"status\":200,\"body\":{\"got\":true}}");
 	flow_stage_close(&s);

@@ -8,9 +8,9 @@
 	"\"needs\":[\"a\"]},{\"id\":\"sum\",\"tool\":\"aggregate\",\"needs\":[\"b\",\"c\"]}]}"
 #define ROOM "{\"worker\":\"host-1-abcdef\",\"room\":{\"io\":2,\"image\":0,\"in fer\":3}}"
 
-static struct wjob *job_of(struct work *w, int items)
+static struct wjob *job_with(struct work *w, const char *steps, int items)
 {
-	scoped(json_decref_p) json_t *body = json_loads(STEPS, 0, NULL), *problems = json_array();
+	scoped(json_decref_p) json_t *body = json_loads(steps, 0, NULL), *problems = json_array();
 	struct wjob *j = work_add_job(w, "00000000-0000-7000-8000-000000000001");
 
 	j->def = definition_parse(body, "", NULL, problems);
@@ -21,6 +21,11 @@ static struct wjob *job_of(struct work *w, int items)
 	work_make(w, j, j->total);
 	assert_true(work_settle(w));
 	return j;
+}
+
+static struct wjob *job_of(struct work *w, int items)
+{
+	return job_with(w, STEPS, items);
 }
 
 static struct inst *inst_of(const struct wjob *j, const char *step, int item)
@@ -91,5 +96,31 @@ TEST(handover_leaves_a_join_of_many_pictures_to_anybody)
 	inst_of(small, "c", 3)->room = inst_of(large, "c", 3)->room = room;
 	assert_true(handover_take(small, inst_of(small, "sum", 0)));
 	assert_false(handover_take(large, inst_of(large, "sum", 0)));
+	room_unref(room);
+}
+
+/* Its pixels are there: the others cost next to nothing, and somewhere else as much as the first. */
+TEST(handover_keeps_steps_that_share_a_picture_together)
+{
+	static const char steps[] = "{\"steps\":[{\"id\":\"src\",\"tool\":\"fetch\"},{\"id\":\"a\",\"tool\":\"thumbnail\",\"needs\":[\"src\"]},"
+		"{\"id\":\"b\",\"tool\":\"phash\",\"needs\":[\"src\"]},{\"id\":\"c\",\"tool\":\"smartcrop\",\"needs\":[\"src\"],"
+		"\"params\":{\"width\":9,\"height\":9}},{\"id\":\"d\",\"tool\":\"metadata\",\"needs\":[\"src\"]}]}";
+	scoped(work_done) struct work w = { 0 };
+	struct wjob *j = job_with(&w, steps, 2);
+	struct room *room = room_parse("{\"worker\":\"w\",\"room\":{\"image\":1}}");
+	struct op report = { .kind = OP_REPORT, .room = room }, *ops[] = { &report };
+
+	handover_begin(ops, 1);
+	inst_of(j, "src", 0)->room = inst_of(j, "src", 1)->room = room;
+	assert_true(handover_take(j, inst_of(j, "a", 0)));
+	assert_false(handover_take(j, inst_of(j, "d", 0)));             /* it shares nothing */
+	assert_true(handover_take(j, inst_of(j, "b", 0)));
+	assert_true(handover_take(j, inst_of(j, "c", 0)));
+	assert_false(handover_take(j, inst_of(j, "a", 1)));             /* another picture */
+	assert_false(handover_take(j, inst_of(j, "b", 1)));
+	handover_commit(ops, 1);
+	handover_begin(ops, 1);
+	inst_of(j, "c", 0)->hand = NULL;
+	assert_false(handover_take(j, inst_of(j, "c", 0)));             /* the room is that of a batch */
 	room_unref(room);
 }

@@ -4,7 +4,11 @@
 #include "plainhttp.h"
 #include "upstream.h"
 
+#include <arpa/inet.h>
+#include <pthread.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 static int echo(void *arg, const char *request, struct buf *head, struct buf *body)
 {
@@ -64,8 +68,7 @@ TEST(plainhttp_posts_and_reads_any_size_of_answer)
 
 TEST(plainhttp_leaves_what_it_does_not_know_to_others)
 {
-	static const char *const heads[] = { "Transfer-Encoding: chunked\r\n", "Content-Length: many\r\n", "Content-Length: 99999999999\r\n",
-		"Content-Length: 1, 1\r\n", "Content-Length: 1x\r\n" };
+	static const char *const heads[] = { "Transfer-Encoding: chunked\r\n", "Content-Length: many\r\n", "Content-Length: 99999999999\r\n" };
 	struct plainhttp p;
 	struct err err;
 
@@ -83,6 +86,78 @@ TEST(plainhttp_leaves_what_it_does_not_know_to_others)
 	assert_true(plainhttp_init(&p, "http://127.0.0.1:1"));
 	assert_int_equal(plainhttp_post(&p, "/x", "", "{}", 2, 1, &(struct http_response){ 0 }, &err), PLAIN_NO);
 	plainhttp_done(&p);
+}
+
+/* A server that says one thing, byte for byte, and hangs up. */
+struct crude {
+	int fd;
+	const char *says;
+	size_t len;
+};
+
+static void *say_it(void *arg)
+{
+	const struct crude *c = arg;
+	scoped(close_p) int fd = accept4(c->fd, NULL, NULL, SOCK_CLOEXEC);
+	char request[1024];
+
+	must(fd >= 0 && recv(fd, request, sizeof request, 0) > 0);
+	must(send(fd, c->says, c->len, MSG_NOSIGNAL) == (ssize_t)c->len);
+	shutdown(fd, SHUT_WR);
+	while (recv(fd, request, sizeof request, 0) > 0)
+		;
+	return NULL;
+}
+
+static enum plain_end hear(const char *says, size_t len, struct http_response *ret)
+{
+	struct sockaddr_in a = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	struct crude c = { socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), says, len };
+	scoped(free_p) char *url = NULL;
+	socklen_t size = sizeof a;
+	struct plainhttp p;
+	enum plain_end end;
+	pthread_t thread;
+	struct err err;
+
+	must(c.fd >= 0 && bind(c.fd, (struct sockaddr *)&a, sizeof a) == 0 && listen(c.fd, 1) == 0);
+	must(getsockname(c.fd, (struct sockaddr *)&a, &size) == 0);
+	must(pthread_create(&thread, NULL, say_it, &c) == 0);
+	url = xasprintf("http://127.0.0.1:%d", ntohs(a.sin_port));
+	must(plainhttp_init(&p, url));
+	end = plainhttp_post(&p, "/x", "", "{}", 2, 20, ret, &err);
+	plainhttp_done(&p);
+	must(pthread_join(thread, NULL) == 0);
+	close(c.fd);
+	return end;
+}
+
+TEST(plainhttp_takes_no_answer_that_is_not_plain)
+{
+#define OK "HTTP/1.1 200 OK\r\n"
+	static const struct { const char *says; size_t len; } garbled[] = {
+#define SAYS(text) { text, sizeof text - 1 }
+		SAYS(""), SAYS("\r\n\r\n"), SAYS("HTTP/1.0 200 OK\r\nContent-Length: 1\r\n\r\nx"), SAYS("HTTP/1.1 2000\r\nContent-Length: 1\r\n\r\nx"),
+		SAYS("HTTP/1.1  200 OK\r\nContent-Length: 1\r\n\r\nx"), SAYS("HTTP/1.1 -18446744073709551416 OK\r\nContent-Length: 1\r\n\r\nx"),
+		SAYS("HTTP/1.1 100 Continue\r\n\r\n" OK "Content-Length: 1\r\n\r\nx"), SAYS(OK "\r\nx"),
+		SAYS(OK "Content-Length: 1x\r\n\r\nx"), SAYS(OK "Content-Length: 1, 1\r\n\r\nx"), SAYS(OK "Content-Length: +1\r\n\r\nx"),
+		SAYS(OK "Content-Length: -18446744073709551615\r\n\r\nx"), SAYS(OK "Content-Length: 67108865\r\n\r\nx"),
+		SAYS(OK "Content-Length: 1\r\nContent-Length: 1\r\n\r\nx"), SAYS(OK "Content-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\nx"),
+		SAYS(OK "Content-Length: 1\r\n\r\nxy"), SAYS(OK "Content-Length: 3\r\n\r\nxy"), SAYS(OK "\0Content-Length: 1\r\n\r\nx"),
+		SAYS(OK "Content-Length:\r\n 1\r\n\r\nx"), SAYS(OK "Content-Length: 0x1\r\n\r\nx"),
+	};
+	static const char good[] = OK "content-length: \t2 \r\nX: y\r\n\r\n\0b";
+	struct http_response r = { 0 };
+
+	for (size_t i = 0; i < countof(garbled); i++)
+		if (hear(garbled[i].says, garbled[i].len, &r) != PLAIN_NO)
+			fail_msg("understood: %s", garbled[i].says);
+	assert_int_equal(hear(good, sizeof good - 1, &r), PLAIN_DONE);
+	assert_int_equal(r.body.len, 2);
+	assert_memory_equal(r.body.text, "\0b", 2);
+	http_response_done(&r);
+#undef SAYS
+#undef OK
 }
 
 static void open_it(struct upstream *u, struct conf *conf, const char *urls)

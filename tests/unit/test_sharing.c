@@ -69,6 +69,14 @@ TEST(sharing_leaves_out_the_boxes_that_others_suffice_for)
 		"{\"width\":60,\"height\":60,\"cover\":true},{\"width\":10000000,\"height\":90}]}");
 }
 
+TEST(sharing_leaves_a_fast_box_out_only_when_another_is_as_fine)
+{
+	scoped(definition_unref_p) struct definition *d = parse(SRC STEP("a", "resize", "{\"width\":640,\"height\":640,\"fast_shrink\":true}") ","
+		STEP("b", "thumbnail", "{\"width\":250}") "," STEP("c", "thumbnail", "{\"width\":99,\"fast_shrink\":true}") "]}");
+
+	assert_string_equal(shared(d, "a"), "{\"steps\":3,\"fit\":[{\"width\":640,\"height\":640,\"fast\":true},{\"width\":250,\"height\":250}]}");
+}
+
 TEST(sharing_follows_the_parameters_of_a_submission)
 {
 	scoped(definition_unref_p) struct definition *d = parse(SRC STEP("a", "thumbnail", "{\"width\":100}") "," STEP("b", "stats", "{}") "]}");

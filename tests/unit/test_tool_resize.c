@@ -89,6 +89,23 @@ TEST(resize_gives_the_pixels_of_vips_thumbnail)
 	expect_as_thumbnail(p3, "p3.jpg", "srgb");
 }
 
+TEST(resize_with_fast_shrink_leaves_all_it_can_to_the_decoder)
+{
+	struct shot s = { 0 };
+	VipsImage *quarter, *want, *got;
+	int fd = studio_file(studio_photo(2000, 1500), "large.jpg");
+
+	assert_int_equal(vips_jpegload(test_path("large.jpg"), &quarter, "shrink", 4, NULL), 0);
+	assert_int_equal(vips_thumbnail_image(quarter, &want, 400, "height", 400, NULL), 0);
+	studio_run(&s, "resize", "{\"width\":400,\"height\":400,\"fast_shrink\":true,\"format\":\"png\"}", fd, NULL);
+	got = studio_output(&s, 0);
+	assert_true(studio_difference(want, got) == 0);
+	image_unref(quarter);
+	image_unref(want);
+	image_unref(got);
+	studio_done(&s);
+}
+
 TEST(resize_gives_the_pixels_of_vips_resize_for_other_kernels)
 {
 	static const struct { const char *params; VipsKernel kernel; } cases[] = {

@@ -36,7 +36,7 @@ double admission_bytes(const struct admission *a)
 {
 	double band_bytes = (double)a->bands * a->band_bytes;
 	double left = is(a, "jpeg") || is(a, "webp") ? a->shrink * a->shrink : 1;
-	double decoded = a->width * a->height * band_bytes / left, need = FIXED + (a->is_decoded ? 0 : decoder_bytes(a));
+	double decoded = a->width * a->height * band_bytes / left, need = FIXED + decoder_bytes(a);
 
 	if (a->is_whole)
 		need += decoded;

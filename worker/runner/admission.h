@@ -19,7 +19,8 @@
  *	saved as WebP           8 bytes a pixel, with alpha 18, without loss 28
  *
  * Of a file of many pages one is decoded, so one is counted; MAX_IMAGE_SIZE counts them all. What a header does
- * not tell (a TIFF that is one huge tile) is left to the limit of the process's address space.
+ * not tell (a TIFF that is one huge tile) is left to the limit of the process's address space. Of a picture whose pixels were kept
+ * (decoded.h) as much is asked for, though no decoder runs: whether a step is refused shall not depend on that.
  */
 #ifndef ADMISSION_H
 #define ADMISSION_H
@@ -32,7 +33,6 @@ struct admission {
 	int bands, band_bytes;
 	bool has_alpha, is_interlaced, is_lossless;
 	double shrink;                  /* the decoder's, of each side; 1: none */
-	bool is_decoded;                /* its pixels are in memory: no decoder runs */
 	bool is_whole, is_resized, is_turned;
 	double result_pixels;           /* of the largest one that is saved; 0: none */
 	double saver;                   /* bytes a pixel of the result */

@@ -35,7 +35,7 @@ static double next_share(uint64_t *seed)        /* 0 to under 1 */
 /* FNV-1a of a small version of the picture. */
 static int seed_of(const struct picture *p, uint64_t *ret, struct err *err)
 {
-	const struct picture_box box = { SIDE, SIDE, VIPS_SIZE_FORCE, VIPS_INTERESTING_NONE };
+	const struct picture_box box = { .width = SIDE, .height = SIDE, .size = VIPS_SIZE_FORCE, .crop = VIPS_INTERESTING_NONE };
 	scoped(image_unref_p) VipsImage *image = NULL;
 	uint64_t h = 0xcbf29ce484222325u;
 

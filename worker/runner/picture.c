@@ -250,7 +250,6 @@ static int open_whole(const struct picture *p, struct admission how, VipsImage *
 		return picture_stream(p, 1, 1, ret, err);
 	}
 	at = decoded_find(&key);
-	how.is_decoded = at != NULL;
 	how.is_whole = true;
 	if (!at)
 		decoded_make_room(bytes);

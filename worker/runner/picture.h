@@ -51,6 +51,7 @@ struct picture_box {
 	int width, height;
 	VipsSize size;
 	VipsInteresting crop;   /* VIPS_INTERESTING_NONE: nothing is cut off */
+	bool is_fast;           /* the JPEG decoder may do all the shrinking that it can, not leaving a factor of two to the better filter */
 };
 
 /* Closed with picture_close, which accepts a zeroed one. The first picture among the inputs. */

@@ -20,9 +20,11 @@ static double shrink_for(const struct picture *p, const struct picture_box *box)
 
 /* libjpeg can give the picture at a half, a quarter or an eighth. A factor of two is left to the
  * better filter, as vips_thumbnail does it. */
-static int jpeg_shrink(double shrink)
+static int jpeg_shrink_for(const struct picture *p, const struct picture_box *box)
 {
-	return shrink >= 16 ? 8 : shrink >= 8 ? 4 : shrink >= 4 ? 2 : 1;
+	double shrink = shrink_for(p, box) / (box->is_fast ? 1 : 2);
+
+	return shrink >= 8 ? 8 : shrink >= 4 ? 4 : shrink >= 2 ? 2 : 1;
 }
 
 static int fit(const struct picture *p, VipsImage *from, const struct picture_box *box, VipsImage **ret)
@@ -62,9 +64,15 @@ struct scale {
 	double webp;            /* at most 1 */
 };
 
-static struct scale scale_for(const struct picture *p, double shrink)
+/* By how much the decoder may shrink it, at most. */
+struct need {
+	int jpeg;
+	double webp;
+};
+
+static struct scale scale_for(const struct picture *p, struct need n)
 {
-	return (struct scale){ strcmp(p->format, "jpeg") == 0 ? jpeg_shrink(shrink) : 1, strcmp(p->format, "webp") == 0 ? 1 / shrink : 1 };
+	return (struct scale){ strcmp(p->format, "jpeg") == 0 ? n.jpeg : 1, strcmp(p->format, "webp") == 0 ? 1 / n.webp : 1 };
 }
 
 static double bytes_at(const struct picture *p, struct scale s)
@@ -74,13 +82,19 @@ static double bytes_at(const struct picture *p, struct scale s)
 	return width * height * (double)VIPS_IMAGE_SIZEOF_PEL(p->header);
 }
 
-static double shrink_for_all(const struct picture *p, const struct picture_box *boxes, size_t n)
+static void need_add(struct need *n, const struct picture *p, const struct picture_box *box)
 {
-	double least = shrink_for(p, &boxes[0]);
+	n->webp = min_of(n->webp, shrink_for(p, box));
+	n->jpeg = min_of(n->jpeg, jpeg_shrink_for(p, box));
+}
 
-	for (size_t i = 1; i < n; i++)
-		least = min_of(least, shrink_for(p, &boxes[i]));
-	return least;
+static struct need need_of_all(const struct picture *p, const struct picture_box *boxes, size_t n)
+{
+	struct need need = { 8, INFINITY };
+
+	for (size_t i = 0; i < n; i++)
+		need_add(&need, p, &boxes[i]);
+	return need;
 }
 
 int picture_sharers(const struct picture *p)
@@ -91,20 +105,21 @@ int picture_sharers(const struct picture *p)
 }
 
 /* With what the other steps want of the same picture. */
-static double shrink_for_sharers(const struct picture *p, double least)
+static struct need need_of_sharers(const struct picture *p, struct need need)
 {
 	const json_t *list = json_object_get(p->job->shared, "fit"), *box;
 	size_t i;
 
 	json_array_foreach(list, i, box) {
 		json_int_t width = json_integer_value(json_object_get(box, "width")), height = json_integer_value(json_object_get(box, "height"));
-		struct picture_box other = { (int)width, (int)height, VIPS_SIZE_BOTH,
-			json_is_true(json_object_get(box, "cover")) ? VIPS_INTERESTING_CENTRE : VIPS_INTERESTING_NONE };
+		struct picture_box other = { .width = (int)width, .height = (int)height, .size = VIPS_SIZE_BOTH,
+			.crop = json_is_true(json_object_get(box, "cover")) ? VIPS_INTERESTING_CENTRE : VIPS_INTERESTING_NONE,
+			.is_fast = json_is_true(json_object_get(box, "fast")) };
 
 		if (width > 0 && width <= VIPS_MAX_COORD && height > 0 && height <= VIPS_MAX_COORD)
-			least = min_of(least, shrink_for(p, &other));
+			need_add(&need, p, &other);
 	}
-	return least;
+	return need;
 }
 
 /* ---- decoding and fitting ---- */
@@ -116,11 +131,11 @@ struct fitting {
 	struct scale scale;
 };
 
-static int admit_shrink(const struct fitting *f, bool is_whole, bool is_decoded, struct err *err)
+static int admit_shrink(const struct fitting *f, bool is_whole, struct err *err)
 {
 	const struct picture *p = f->p;
 	struct admission how = { .shrink = strcmp(p->format, "webp") == 0 ? 1 / f->scale.webp : f->scale.jpeg, .is_whole = is_whole,
-		.is_decoded = is_decoded, .is_resized = true, .saver = worst_saver(p), .more_bytes = p->use.more_bytes };
+		.is_resized = true, .saver = worst_saver(p), .more_bytes = p->use.more_bytes };
 
 	if (is_whole && strcmp(p->format, "jpeg") == 0)
 		how.more_bytes += bytes_at(p, f->scale) / 3;    /* halves of halves */
@@ -135,7 +150,7 @@ static int halvings(const struct fitting *f, const struct picture_box *box)
 	int n = 0;
 
 	if (strcmp(f->p->format, "jpeg") == 0)
-		while (f->scale.jpeg << n < jpeg_shrink(shrink_for(f->p, box)))
+		while (f->scale.jpeg << n < jpeg_shrink_for(f->p, box))
 			n++;
 	return n;
 }
@@ -170,7 +185,7 @@ static int shrink_shared(const struct fitting *f, int steps, VipsImage **ret, st
 
 	if (!at)
 		decoded_make_room(bytes_at(f->p, f->scale));
-	if (admit_shrink(f, true, at != NULL, err) < 0)
+	if (admit_shrink(f, true, err) < 0)
 		return -1;
 	if (!at) {
 		if (decode(f, &image, err) < 0)
@@ -186,7 +201,7 @@ static int shrink_alone(const struct fitting *f, VipsImage **ret, struct err *er
 	scoped(image_unref_p) VipsImage *image = NULL;
 	scoped(decoded_done) struct decoded all = { 0 };
 
-	if (admit_shrink(f, f->n > 1, false, err) < 0)
+	if (admit_shrink(f, f->n > 1, err) < 0)
 		return -1;
 	if (f->n > 1)
 		return decode(f, &all.levels[0], err) < 0 ? -1 : fit_all(f, &all, ret, err);
@@ -197,12 +212,12 @@ static int shrink_alone(const struct fitting *f, VipsImage **ret, struct err *er
 
 int picture_shrink(const struct picture *p, const struct picture_box *boxes, size_t n, VipsImage **ret, struct err *err)
 {
-	double least = shrink_for_all(p, boxes, n);
-	struct fitting f = { p, boxes, n, scale_for(p, least) };
+	struct need need = need_of_all(p, boxes, n);
+	struct fitting f = { p, boxes, n, scale_for(p, need) };
 	int steps = picture_sharers(p);
 
 	if (steps) {
-		struct scale all = scale_for(p, shrink_for_sharers(p, least));
+		struct scale all = scale_for(p, need_of_sharers(p, need));
 
 		if (decoded_fit(bytes_at(p, all))) {
 			f.scale = all;

@@ -105,8 +105,8 @@ static int load(struct picture *from, const char *langs, struct page *p, struct 
 	from->use.more_bytes = more_bytes(pixels, langs);
 	if (pixels > MOST_PIXELS) {
 		double k = sqrt(MOST_PIXELS / pixels);
-		struct picture_box box = { max_of((int)(from->width * k), 1), max_of((int)(from->height * k), 1), VIPS_SIZE_DOWN,
-			VIPS_INTERESTING_NONE };
+		struct picture_box box = { .width = max_of((int)(from->width * k), 1), .height = max_of((int)(from->height * k), 1),
+			.size = VIPS_SIZE_DOWN, .crop = VIPS_INTERESTING_NONE };
 
 		r = picture_shrink(from, &box, 1, &p->image, err);
 	} else {

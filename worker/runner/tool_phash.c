@@ -80,7 +80,7 @@ static uint64_t hash(VipsImage *grey)
 
 static int run(const struct runner_job *job, json_t **ret_data, struct err *err)
 {
-	const struct picture_box box = { SIDE, SIDE, VIPS_SIZE_FORCE, VIPS_INTERESTING_NONE };
+	const struct picture_box box = { .width = SIDE, .height = SIDE, .size = VIPS_SIZE_FORCE, .crop = VIPS_INTERESTING_NONE };
 	scoped(picture_close) struct picture p = { 0 };
 	scoped(image_unref_p) VipsImage *image = NULL;
 	char text[17];

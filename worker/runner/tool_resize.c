@@ -21,6 +21,7 @@ static int target(const struct runner_job *job, const struct picture *p, struct 
 	ret->height = has_height ? param_int(job->params, "height", 1) : VIPS_MAX_COORD;
 	ret->size = enlarge ? VIPS_SIZE_BOTH : VIPS_SIZE_DOWN;
 	ret->crop = VIPS_INTERESTING_NONE;
+	ret->is_fast = param_bool(job->params, "fast_shrink");
 	if (has_width && has_height && !param_bool(job->params, "keep_aspect")) {
 		ret->size = VIPS_SIZE_FORCE;
 		if (!enlarge) {

@@ -30,8 +30,8 @@ static VipsInteresting interest(const char *name)
 static int run(const struct runner_job *job, json_t **ret_data, struct err *err)
 {
 	const struct picture_box box = {
-		param_int(job->params, "width", 1), param_int(job->params, "height", 1), VIPS_SIZE_BOTH,
-		interest(param_str(job->params, "interesting", "attention")),
+		.width = param_int(job->params, "width", 1), .height = param_int(job->params, "height", 1), .size = VIPS_SIZE_BOTH,
+		.crop = interest(param_str(job->params, "interesting", "attention")),
 	};
 	scoped(picture_close) struct picture p = { 0 };
 	scoped(image_unref_p) VipsImage *image = NULL;

@@ -35,7 +35,7 @@ static json_t *as_json(VipsImage *image, VipsImage *stats)
 static int run(const struct runner_job *job, json_t **ret_data, struct err *err)
 {
 	int size = param_int(job->params, "size", 0);
-	const struct picture_box box = { size, size, VIPS_SIZE_BOTH, VIPS_INTERESTING_NONE };
+	const struct picture_box box = { .width = size, .height = size, .size = VIPS_SIZE_BOTH, .crop = VIPS_INTERESTING_NONE };
 	scoped(picture_close) struct picture p = { 0 };
 	scoped(image_unref_p) VipsImage *image = NULL;
 	scoped(image_unref_p) VipsImage *stats = NULL;

@@ -30,6 +30,7 @@ static struct size size_of(const json_t *from, const json_t *params)
 	s.box.height = param_int(from, "height", s.box.width);
 	s.box.size = param_bool(params, "enlarge") ? VIPS_SIZE_BOTH : VIPS_SIZE_DOWN;
 	s.box.crop = strcmp(fit, "cover") == 0 ? VIPS_INTERESTING_CENTRE : VIPS_INTERESTING_NONE;
+	s.box.is_fast = param_bool(params, "fast_shrink");
 	if (param_has(from, "name"))
 		snprintf(s.name, sizeof s.name, "%s", param_str(from, "name", ""));
 	else
