@@ -147,10 +147,15 @@ static void sweep(struct guard *g)
 	}
 }
 
-/* A full house has no room for one more, and is roused by those who come. */
-static bool may_sleep_on_events(const struct guard *g)
+/* To set how much has to be there before a socket counts as readable, even to what it was, makes the kernel look, and wake. */
+static void signal_again(struct guard *g)
 {
-	return g->limits.rouse && g->open >= EVENTS && g->live < g->limits.most;
+	static const int one = 1;
+
+	for (int t = 0; t < 2 && g->open >= EVENTS; t++)
+		for (int phase = 0; phase < GUARD_PHASES; phase++)
+			for (struct guarded *w = g->lines[t][phase].first; w; w = w->next)
+				(void)setsockopt(w->fd, SOL_SOCKET, SO_RCVLOWAT, &one, sizeof one);
 }
 
 /* Whether a flood has gone: its memory is not needed again. */
@@ -163,19 +168,10 @@ static bool has_ebbed(struct guard *g)
 	return true;
 }
 
-static void after_sweep(struct guard *g, bool rouse, bool trim)
-{
-	if (rouse)
-		g->limits.rouse(g->limits.arg);
-	if (trim)
-		malloc_trim(0);
-}
-
 static void *run(void *arg)
 {
 	struct guard *g = arg;
 	struct timespec until;
-	bool rouse, trim;
 
 	pthread_mutex_lock(&g->lock);
 	while (!g->stopping) {
@@ -185,10 +181,12 @@ static void *run(void *arg)
 		until.tv_nsec %= 1000000000;
 		pthread_cond_timedwait(&g->wake, &g->lock, &until);
 		sweep(g);
-		rouse = may_sleep_on_events(g), trim = has_ebbed(g);
-		pthread_mutex_unlock(&g->lock);
-		after_sweep(g, rouse, trim);
-		pthread_mutex_lock(&g->lock);
+		signal_again(g);
+		if (has_ebbed(g)) {
+			pthread_mutex_unlock(&g->lock);
+			malloc_trim(0);
+			pthread_mutex_lock(&g->lock);
+		}
 	}
 	pthread_mutex_unlock(&g->lock);
 	return NULL;

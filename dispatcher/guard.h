@@ -15,7 +15,7 @@
  * To cut is to shut the socket down; the server sees the end of the connection, and closes it.
  *
  * libmicrohttpd takes up to 128 events at a time from epoll, and when it gets just 128 it waits for more before it
- * handles them (seen in 0.9.75): where that may happen its threads are roused at each sweep.
+ * handles them (seen in 0.9.75). Where so many are open, each sweep has the kernel say again what is unread.
  */
 #ifndef GUARD_H
 #define GUARD_H
@@ -37,8 +37,6 @@ struct guard_limits {
 	int64_t window_ms;              /* in each of these a body must come, or an answer go, by so much, or end */
 	uint64_t window_bytes;
 	int64_t sweep_ms;
-	void (*rouse)(void *arg);       /* makes every thread of the server look at its connections; NULL: no need */
-	void *arg;
 };
 
 struct guard;

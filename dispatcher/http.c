@@ -308,14 +308,9 @@ static unsigned connections(void)
 	return r.rlim_cur >= wanted ? CONNECTIONS : (unsigned)max_of(r.rlim_cur / 2, (rlim_t)THREADS);
 }
 
-static void rouse(void *arg)
+static struct guard *start_guard(unsigned most)
 {
-	listener_knock(arg);
-}
-
-static struct guard *start_guard(struct http_server *s, unsigned most)
-{
-	const struct guard_limits limits = { .rouse = rouse, .arg = &s->listener, .most = most, .idle_ms = IDLE_S * 1000, .head_ms = HEAD_S * 1000,
+	const struct guard_limits limits = { .most = most, .idle_ms = IDLE_S * 1000, .head_ms = HEAD_S * 1000,
 		.window_ms = WINDOW_S * 1000, .window_bytes = WINDOW_BYTES, .sweep_ms = 1000 };
 
 	return guard_start(&limits);
@@ -377,7 +372,7 @@ int http_start(struct dispatcher *d, struct http_server **ret, struct err *err)
 		return -1;
 	}
 	s->events = events_start(&d->conf);
-	s->guard = start_guard(s, most);
+	s->guard = start_guard(most);
 	s->daemon = start_daemon(s, most);
 	if (!s->daemon) {
 		server_free(s);

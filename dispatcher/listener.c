@@ -46,21 +46,6 @@ static int bound(struct listener *l, struct err *err)
 	return 0;
 }
 
-void listener_knock(const struct listener *l)
-{
-	struct sockaddr_storage sa;
-	socklen_t len = sizeof sa;
-	int fd;
-
-	if (getsockname(l->fd, (struct sockaddr *)&sa, &len) < 0)
-		return;
-	fd = socket(sa.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (fd < 0)
-		return;
-	(void)connect(fd, (struct sockaddr *)&sa, len);        /* the handshake is the kernel's; that it came to nothing is no harm */
-	close(fd);
-}
-
 int listener_open(struct listener *ret, const char *text, const struct auth *auth, struct err *err)
 {
 	const struct addrinfo hints = { .ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE | AI_NUMERICSERV };

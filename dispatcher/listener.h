@@ -23,7 +23,4 @@ int listener_split(const char *text, char ret_host[LISTENER_HOST], char ret_port
 /* text: "127.0.0.1:5800", "[::1]:5800", "localhost:0", "0.0.0.0:80". Refused when `auth` says so. */
 int listener_open(struct listener *ret, const char *text, const struct auth *auth, struct err *err) must_use;
 
-/* Connects and hangs up at once: every thread that waits for connections wakes. */
-void listener_knock(const struct listener *l);
-
 #endif

@@ -290,9 +290,10 @@ static int push_page(struct scan *s, struct page *p, struct err *err)
 
 	if (load_jobs(s->pg, &p->work, err) < 0 ||
 	    pg_query(s->pg, &steps, err, "SELECT s.job::text, s.ordinal, s.attempt, s.pass "
-			"FROM unnest($1::uuid[], $2::int[], $3::int[]) u(job, lo, hi) JOIN step s ON s.job = u.job AND s.ordinal >= u.lo AND s.ordinal < u.hi WHERE s.state = 'queued' "
-			"AND s.changed_at < $4::timestamptz ORDER BY s.job, s.ordinal", PG_VALUES(p->ranges.jobs.text, p->ranges.lo.text,
-			p->ranges.hi.text, s->before)) < 0)
+			"FROM unnest($1::uuid[], $2::int[], $3::int[]) u(job, lo, hi) "
+			"JOIN step s ON s.job = u.job AND s.ordinal >= u.lo AND s.ordinal < u.hi "
+			"WHERE s.state = 'queued' AND s.changed_at < $4::timestamptz ORDER BY s.job, s.ordinal",
+			PG_VALUES(p->ranges.jobs.text, p->ranges.lo.text, p->ranges.hi.text, s->before)) < 0)
 		return -1;
 	return push_missing(s, &p->work, steps, err);
 }

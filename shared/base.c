@@ -36,9 +36,12 @@ char *xstrdup(const char *s)
 
 char *xstrndup(const char *s, size_t n)
 {
-	char *p = strndup(s, n);
+	size_t len = strnlen(s, n);     /* not strndup: the text need not end behind these bytes */
+	char *p = malloc(len + 1);
 
 	must(p != NULL);
+	memcpy(p, s, len);
+	p[len] = '\0';
 	return p;
 }
 

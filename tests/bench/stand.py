@@ -48,9 +48,9 @@ class Stand:
         return self.__enter__()
 
     def close(self):
-        """Once is enough, twice does no harm."""
+        """Once is enough, twice does no harm. While an exception is on its way nothing is expected of the programs."""
         if self.fleet:
-            self.__exit__(None, None, None)
+            self.__exit__(*sys.exc_info())
 
     def __enter__(self):
         self.execute(f"CREATE DATABASE {self.database}")

@@ -209,9 +209,9 @@ class Accounts:
 
     def check_artifacts(self):
         store = self.lane.folder / "data" / "artifacts"
-        for digest, size in self.sql("SELECT DISTINCT encode(digest, 'hex'), bytes FROM pixelfleet.artifact WHERE job = ANY(%s::uuid[])",
-                                     list(self.ids.values())):
-            path = store / digest[:2] / digest[2:]
+        for digest, size, original in self.sql("SELECT DISTINCT a ->> 'digest', (a ->> 'bytes')::bigint, a ->> 'path' FROM pixelfleet.step s, "
+                                               "jsonb_array_elements(s.artifacts) a WHERE s.job = ANY(%s::uuid[])", list(self.ids.values())):
+            path = pathlib.Path(original) if original else store / digest[:2] / digest[2:]
             if not path.is_file() or path.stat().st_size != size:
                 self.say(f"artifact {path} should have {size} bytes: {path.stat().st_size if path.is_file() else 'missing'}")
         if (store / "tmp").is_dir() and list((store / "tmp").iterdir()):
