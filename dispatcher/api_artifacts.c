@@ -79,7 +79,7 @@ static bool answer_range(struct request *req, const char *media_type, const char
 	uint64_t from = 0, n = 0;
 	char range[80];
 
-	switch (version && strcmp(version, etag) != 0 ? RANGE_ALL : byte_range_parse(request_header(req, "Range"), size, &from, &n)) {
+	switch (req->is_head || (version && strcmp(version, etag) != 0) ? RANGE_ALL : byte_range_parse(request_header(req, "Range"), size, &from, &n)) {
 	case RANGE_ALL:
 		answer_file(req, media_type, take_fd, size);
 		break;

@@ -73,23 +73,35 @@ static bool wait_for(int fd, short events, int64_t until_ms)
 	return rc > 0;
 }
 
+static bool dial_one(struct plainhttp *p, const struct addrinfo *a)
+{
+	int on = 1, failure = 0;
+	socklen_t size = sizeof failure;
+
+	p->fd = socket(a->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (p->fd < 0)
+		return false;
+	(void)setsockopt(p->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+	if (connect(p->fd, a->ai_addr, a->ai_addrlen) == 0)
+		return true;
+	return errno == EINPROGRESS && wait_for(p->fd, POLLOUT, clock_mono_ms() + CONNECT_MS) &&
+		getsockopt(p->fd, SOL_SOCKET, SO_ERROR, &failure, &size) == 0 && failure == 0;
+}
+
+/* localhost is ::1 and 127.0.0.1, and a dispatcher may listen on one of them. */
 static bool dial(struct plainhttp *p)
 {
 	const struct addrinfo hints = { .ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICSERV };
 	scoped(freeaddrinfo_p) struct addrinfo *found = NULL;
-	int on = 1, failure = 0;
-	socklen_t size = sizeof failure;
 
 	if (getaddrinfo(p->host, p->port, &hints, &found) != 0)
 		return false;
-	p->fd = socket(found->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (p->fd < 0)
-		return false;
-	(void)setsockopt(p->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-	if (connect(p->fd, found->ai_addr, found->ai_addrlen) == 0)
-		return true;
-	return errno == EINPROGRESS && wait_for(p->fd, POLLOUT, clock_mono_ms() + CONNECT_MS) &&
-		getsockopt(p->fd, SOL_SOCKET, SO_ERROR, &failure, &size) == 0 && failure == 0;
+	for (const struct addrinfo *a = found; a; a = a->ai_next) {
+		if (dial_one(p, a))
+			return true;
+		hang_up(p);
+	}
+	return false;
 }
 
 /* Closed by the other side meanwhile, or it has said what nobody asked for. */

@@ -66,6 +66,23 @@ TEST(plainhttp_posts_and_reads_any_size_of_answer)
 	http_stub_close(&s);
 }
 
+TEST(plainhttp_tries_every_address_of_a_name)
+{
+	scoped(http_response_done) struct http_response r = { 0 };
+	scoped(free_p) char *url = NULL;
+	struct http_stub s;
+	struct plainhttp p;
+	struct err err;
+
+	http_stub_open(&s, echo, NULL);         /* on 127.0.0.1, while localhost may be ::1 first */
+	url = xasprintf("http://localhost%s", strrchr(s.url, ':'));
+	assert_true(plainhttp_init(&p, url));
+	assert_int_equal(plainhttp_post(&p, "/x", "", "[]", 2, 5, &r, &err), PLAIN_DONE);
+	assert_string_equal(r.body.text, "[]");
+	plainhttp_done(&p);
+	http_stub_close(&s);
+}
+
 TEST(plainhttp_leaves_what_it_does_not_know_to_others)
 {
 	static const char *const heads[] = { "Transfer-Encoding: chunked\r\n", "Content-Length: many\r\n", "Content-Length: 99999999999\r\n" };
