@@ -23,9 +23,14 @@ def environment(folder, **more):
     return {**keep, "BENCH_DIR": str(folder), "SCALE": "0.01", "REPEAT": "1", **more}
 
 
+def as_at_a_terminal():
+    """For preexec_fn: what a shell starts in the background ignores Ctrl-C, and so does what that starts."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def start(folder, **more):
     return subprocess.Popen([sys.executable, "-B", str(BENCH / "bench.py")], env=environment(folder, **more), start_new_session=True,
-                            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=str(ROOT))
+                            preexec_fn=as_at_a_terminal, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=str(ROOT))
 
 
 def begun_by(pid):
