@@ -14,16 +14,22 @@ static bool is_plain_job(const struct op *op, const struct wjob *j)
 	return !s->client_id && !s->labels && !j->params && !op->origin && !(s->deadline_s > 0) && !j->succeeded && !j->failed && !j->skipped;
 }
 
-static void add_plain_job(struct table *t, const struct wjob *j, const char *images)
+/* The columns of both statements; the next one. */
+static struct pg_column *add_what_all_have(struct pg_column *c, const struct wjob *j)
 {
-	struct pg_column *c = t->columns;
-
 	pg_column_uuid(c++, j->raw);
 	pg_column_int(c++, j->definition);
 	pg_column_bool(c++, j->high);
 	pg_column_int(c++, j->items);
 	pg_column_int(c++, j->total);
 	pg_column_int(c++, j->made);
+	return c;
+}
+
+static void add_plain_job(struct table *t, const struct wjob *j, const char *images)
+{
+	struct pg_column *c = add_what_all_have(t->columns, j);
+
 	pg_column_text(c++, images);
 	t->rows++;
 }
@@ -33,14 +39,8 @@ static void add_job(struct table *t, const struct op *op, const struct wjob *j, 
 	const struct submission *s = op->submission;
 	scoped(free_p) char *params = j->params ? json_dumps(j->params, JSON_COMPACT | JSON_REAL_PRECISION(15)) : NULL;
 	scoped(free_p) char *labels = s->labels ? json_dumps(s->labels, JSON_COMPACT) : NULL;
-	struct pg_column *c = t->columns;
+	struct pg_column *c = add_what_all_have(t->columns, j);
 
-	pg_column_uuid(c++, j->raw);
-	pg_column_int(c++, j->definition);
-	pg_column_bool(c++, j->high);
-	pg_column_int(c++, j->items);
-	pg_column_int(c++, j->total);
-	pg_column_int(c++, j->made);
 	pg_column_int(c++, j->succeeded);
 	pg_column_int(c++, j->failed);
 	pg_column_int(c++, j->skipped);
