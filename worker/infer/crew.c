@@ -63,12 +63,22 @@ static size_t bytes_of(const struct question *q)
 	return n;
 }
 
+/* This one is not counted as active yet, and one whose model is there by now has nothing more to do with it. */
+static size_t free_callers(const struct crew *c)
+{
+	size_t n = c->o.callers - c->active;
+
+	for (const struct round_of *w = c->rounds; w; w = w->next)
+		n += w->work == WORK_LOAD && w->model->state == MODEL_READY;
+	return n;
+}
+
 /* Others for the same run: this caller's even share of what waits. */
 static void gather(struct crew *c, struct round_of *w)
 {
 	const struct request *head = w->r[0];
 	size_t most = min_of(head->q.max_batch ? head->q.max_batch : c->o.batch_max, c->o.batch_max), rows = head->q.rows, waiting = 1;
-	size_t bytes = bytes_of(&head->q), idle = c->o.callers - c->active, share;         /* this one is not counted as active yet */
+	size_t bytes = bytes_of(&head->q), idle = free_callers(c), share;
 	struct request *next;
 
 	if (head->model->is_separate || !signature_batches(head->model->signature))
