@@ -104,7 +104,7 @@ void errand_run(struct request *req, struct op **ops, size_t n, void (*then)(str
 	req->resume = arrived;
 	MHD_suspend_connection(req->conn);
 	enter(e);
-	ledger_submit(req->d->ledger, ops[0], n);
+	ledger_submit(req->d->ledger, ops[0]);
 }
 
 size_t errand_count(const struct errand *e)

@@ -47,8 +47,8 @@ static void done(struct op *op)
 	must(pthread_mutex_unlock(&h->lock) == 0);
 }
 
-/* What of it is not done yet goes to the ledger. */
-static void launch(struct haul *haul)
+/* What of it is not done yet, as a list for the ledger; NULL: nothing. */
+static struct op *undone(struct haul *haul)
 {
 	struct op *first = NULL, **last = &first;
 	size_t n = 0;
@@ -68,8 +68,7 @@ static void launch(struct haul *haul)
 	*last = NULL;
 	haul->left = n;
 	haul->landed = n == 0;
-	if (n)
-		ledger_submit(haul->in->d->ledger, first, n);
+	return first;
 }
 
 /* ---- the end of a haul ---- */
@@ -110,8 +109,12 @@ static void start_over(struct hauls *h)
 	clock_sleep_ms(PAUSE_MS);
 	must(pthread_mutex_lock(&h->lock) == 0);
 	h->halt = false;
-	for (struct haul *haul = h->first; haul; haul = haul->next)
-		launch(haul);
+	for (struct haul *haul = h->first; haul; haul = haul->next) {
+		struct op *ops = undone(haul);
+
+		if (ops)
+			ledger_submit(h->d->ledger, ops);
+	}
 	pthread_cond_signal(&h->room);
 	must(pthread_mutex_unlock(&h->lock) == 0);
 }
@@ -205,6 +208,7 @@ bool hauls_have_room(struct hauls *h)
 void hauls_submit(struct hauls *h, struct op **take_ops, size_t n)
 {
 	struct haul *haul = xcalloc(1, sizeof *haul);
+	struct op *now = NULL;
 
 	*haul = (struct haul){ .in = h, .ops = take_ops, .n = n, .landed = true };
 	for (size_t k = 0; k < n; k++)
@@ -214,8 +218,10 @@ void hauls_submit(struct hauls *h, struct op **take_ops, size_t n)
 	h->last = &haul->next;
 	h->n++;
 	if (!h->halt)
-		launch(haul);
+		now = undone(haul);
 	must(pthread_mutex_unlock(&h->lock) == 0);
+	if (now)                        /* nobody resubmits it meanwhile: that waits until all have landed */
+		ledger_submit_here(h->d->ledger, now);
 }
 
 static int by_job(const void *job, const void *op)

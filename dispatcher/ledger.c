@@ -17,6 +17,7 @@
 #define BATCH_ROWS      4096    /* ... and about so many instances, which it has in memory */
 #define REPLAYS_MAX     20      /* after a deadlock or a serialization failure */
 #define BATCH_S         15      /* everybody waits for the ledger: on a dead connection not for long */
+#define GUEST_MAX       16      /* operations that a caller may work off by itself */
 
 /* One transaction at a time, and behind it the pushes of the one before. */
 struct lane {
@@ -26,6 +27,7 @@ struct lane {
 	pthread_mutex_t lock;
 	pthread_cond_t more;
 	struct op *first, **last;
+	bool is_worked;                 /* by its own thread or by a guest: who works it has the rest of this alone */
 	bool stopping;
 	struct pg pg;
 	struct publisher *publisher;
@@ -244,14 +246,15 @@ static void decide(struct lane *l, struct op **ops, size_t n, struct op **more)
 	fail_all(l, c, &err);
 }
 
-/* ---- the thread ---- */
+/* ---- whose turn it is ---- */
 
+/* For the lane's own thread: waits. Returns 0 when there is nothing more to come. */
 static size_t take(struct lane *l, struct op **ops)
 {
 	size_t n = 0, rows = 0;
 
 	must(pthread_mutex_lock(&l->lock) == 0);
-	while (!l->first && !l->stopping)
+	while (l->is_worked || (!l->first && !l->stopping))
 		pthread_cond_wait(&l->more, &l->lock);
 	while (l->first && n < BATCH_MAX) {
 		rows += batch_weight(l->first);
@@ -263,8 +266,30 @@ static size_t take(struct lane *l, struct op **ops)
 	}
 	if (!l->first)
 		l->last = &l->first;
+	l->is_worked = n > 0;
 	must(pthread_mutex_unlock(&l->lock) == 0);
 	return n;
+}
+
+/* For a guest: only when it is nobody's turn, and nobody waits for one. */
+static bool take_as_guest(struct lane *l)
+{
+	bool mine;
+
+	must(pthread_mutex_lock(&l->lock) == 0);
+	mine = !l->is_worked && !l->first && !l->stopping;
+	l->is_worked |= mine;
+	must(pthread_mutex_unlock(&l->lock) == 0);
+	return mine;
+}
+
+static void leave(struct lane *l)
+{
+	must(pthread_mutex_lock(&l->lock) == 0);
+	l->is_worked = false;
+	if (l->first || l->stopping)
+		pthread_cond_signal(&l->more);
+	must(pthread_mutex_unlock(&l->lock) == 0);
 }
 
 /* What a batch asked for. The rest of a large job is anybody's to make: nobody waits for that to stop. */
@@ -283,8 +308,19 @@ static void go_on(struct lane *l, struct op *more)
 		if (stopping && op->kind == OP_MAKE)
 			op->done(op);
 		else
-			ledger_submit(l->ledger, op, 1);
+			ledger_submit(l->ledger, op);
 	}
+}
+
+/* It is our turn; after this it is somebody else's. */
+static void work_off(struct lane *l, struct op **ops, size_t n)
+{
+	struct op *more = NULL;
+
+	decide(l, ops, n, &more);
+	if (more)
+		go_on(l, more);
+	leave(l);
 }
 
 static void *run(void *arg)
@@ -293,13 +329,8 @@ static void *run(void *arg)
 	struct op *ops[BATCH_MAX];
 	size_t n;
 
-	while ((n = take(l, ops))) {
-		struct op *more = NULL;
-
-		decide(l, ops, n, &more);
-		if (more)
-			go_on(l, more);
-	}
+	while ((n = take(l, ops)))
+		work_off(l, ops, n);
 	return NULL;
 }
 
@@ -363,13 +394,13 @@ static void append(struct lane *l, struct op *first, struct op *last)
 	must(pthread_mutex_lock(&l->lock) == 0);
 	*l->last = first;
 	l->last = &last->next;
-	pthread_cond_signal(&l->more);
+	if (!l->is_worked)
+		pthread_cond_signal(&l->more);
 	must(pthread_mutex_unlock(&l->lock) == 0);
 }
 
-void ledger_submit(struct ledger *l, struct op *ops, size_t n)
+void ledger_submit(struct ledger *l, struct op *ops)
 {
-	(void)n;
 	while (ops) {
 		struct lane *lane = lane_of(l, ops);
 		struct op *last = ops, *rest;
@@ -380,6 +411,36 @@ void ledger_submit(struct ledger *l, struct op *ops, size_t n)
 		append(lane, ops, last);
 		ops = rest;
 	}
+}
+
+/* How many there are when they are few and of one lane, else 0. */
+static size_t list_few(struct ledger *l, struct op *ops, struct op **list)
+{
+	struct lane *lane = lane_of(l, ops);
+	size_t n = 0, rows = 0;
+
+	for (struct op *op = ops; op; op = op->next) {
+		rows += batch_weight(op);
+		if (n == GUEST_MAX || rows > BATCH_ROWS || lane_of(l, op) != lane)
+			return 0;
+		list[n++] = op;
+	}
+	return n;
+}
+
+void ledger_submit_here(struct ledger *l, struct op *ops)
+{
+	struct op *list[GUEST_MAX];
+	size_t n = list_few(l, ops, list);
+	struct lane *lane = lane_of(l, ops);
+
+	if (!n || !take_as_guest(lane)) {
+		ledger_submit(l, ops);
+		return;
+	}
+	for (size_t k = 0; k < n; k++)
+		list[k]->next = NULL;
+	work_off(lane, list, n);
 }
 
 struct waiter {
@@ -409,7 +470,7 @@ void ledger_call_all(struct ledger *l, struct op **ops, size_t n)
 		ops[k]->arg = &w;
 		ops[k]->next = k + 1 < n ? ops[k + 1] : NULL;
 	}
-	ledger_submit(l, ops[0], n);
+	ledger_submit_here(l, ops[0]);
 	must(pthread_mutex_lock(&w.lock) == 0);
 	while (w.left)
 		pthread_cond_wait(&w.done, &w.lock);

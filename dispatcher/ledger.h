@@ -4,7 +4,8 @@
  * Callers hand in operations; a thread takes what has gathered, applies it in one PostgreSQL
  * transaction (group commit), and hands it to another (publisher.h), which pushes what follows
  * from it to Redis, and only then completes the operations. So "done" means: committed and pushed.
- * New jobs have such a pair of threads, and what happens to jobs that are there has another.
+ * New jobs have such a pair of threads, and what happens to jobs that are there has another. Where
+ * nothing else is under way a caller may do their work in its own thread.
  *
  *	struct op *op = op_new(OP_CANCEL);
  *	op->job = xstrdup(id);
@@ -91,7 +92,7 @@ struct op {
 	/* Shared by operations of one source, or NULL: set when one of them could not be done for now. Those behind it are not
 	 * tried then, so that none overtakes it; the source resets it, and hands them in again. */
 	_Atomic bool *halt;
-	void (*done)(struct op *op);    /* called from a thread of the ledger; must not block */
+	void (*done)(struct op *op);    /* called from a thread of the ledger or of ledger_submit_here(); must not block */
 	void *arg;
 	struct op *next;
 };
@@ -111,7 +112,10 @@ struct ledger *ledger_start(struct dispatcher *d);
 void ledger_stop(struct ledger *l);
 
 /* Hands in a list of operations (linked by next); each one's done() is called once. */
-void ledger_submit(struct ledger *l, struct op *ops, size_t n);
+void ledger_submit(struct ledger *l, struct op *ops);
+/* The same for who may wait, with no lock held that a done() takes: a short list for an idle lane is worked off right
+ * here, which saves waking a thread and being woken by it. */
+void ledger_submit_here(struct ledger *l, struct op *ops);
 /* Hands in and waits. */
 void ledger_call(struct ledger *l, struct op *op);
 void ledger_call_all(struct ledger *l, struct op **ops, size_t n);

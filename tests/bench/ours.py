@@ -33,7 +33,7 @@ class Load:
     def part(self, share):
         """The same, of fewer jobs."""
         part = Load.__new__(Load)
-        part.__dict__.update(self.__dict__, jobs=max(int(self.jobs * share), 1))
+        part.__dict__.update(self.__dict__, jobs=max(round(self.jobs * share), 1))
         return part
 
 
