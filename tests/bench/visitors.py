@@ -93,8 +93,8 @@ class Steady(Visitor):
         return self.stand.fleet.one("SELECT coalesce(sum(total - succeeded), 0)::bigint FROM pixelfleet.job WHERE state = 'running'")
 
     def is_full(self):
-        open_steps = self.open_steps()
-        return open_steps >= (self.wanted - 1) * self.PICTURES and self.stand.queued("io") >= open_steps
+        """Of the jobs that were under way when the workers went, a part is done."""
+        return self.stand.jobs - self.ended() >= self.wanted and self.stand.queued("io") >= self.open_steps()
 
     def ended(self):
         """Jobs that have ended, without looking at all of them each time."""
