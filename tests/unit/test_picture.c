@@ -66,6 +66,31 @@ TEST(picture_budget_counts_every_page)
 	assert_non_null(strstr(err.msg, "20 x 10 x 5 pages = 1000 pixels"));
 }
 
+/* The first time its header's decoder goes on; then there has to be another. */
+TEST(picture_can_be_read_more_than_once)
+{
+	static const char *const names[] = { "a.jpg", "a.png", "a.webp", "a.tif", "a.gif" };
+
+	for (size_t i = 0; i < countof(names); i++) {
+		int fd = studio_file(studio_turned(studio_photo(60, 40), 6), names[i]);
+		VipsImage *images[3];
+		struct picture p = { 0 };
+		struct err err;
+
+		assert_int_equal(picture_open_fd(fd, 1000000, &p, &err), 0);
+		for (size_t k = 0; k < countof(images); k++)
+			assert_int_equal(picture_load(&p, true, &images[k], &err), 0);
+		assert_int_equal(p.header->Xsize, 60);
+		assert_int_equal(vips_image_get_orientation(p.header), p.orientation);
+		picture_close(&p);
+		close(fd);
+		for (size_t k = countof(images); k-- > 0;) {
+			assert_true(studio_difference(images[0], images[k]) == 0);
+			image_unref(images[k]);
+		}
+	}
+}
+
 TEST(picture_that_is_none_is_refused)
 {
 	static const char *const texts[] = {

@@ -10,15 +10,16 @@
 
 /* The decoders that may run, by the beginning of the loader's name. libvips has more that it
  * trusts (a text file of numbers is a picture to it); these are the formats for photographs. */
-static const struct {
-	const char *loader, *format;
+static const struct format {
+	const char *loader, *name;
+	const char *load;       /* what libvips finds at once: by the loader's name it would look through all its operations */
 } formats[] = {
-	{ "VipsForeignLoadJpeg", "jpeg" },
-	{ "VipsForeignLoadPng", "png" },
-	{ "VipsForeignLoadWebp", "webp" },
-	{ "VipsForeignLoadNsgif", "gif" },
-	{ "VipsForeignLoadTiff", "tiff" },
-	{ "VipsForeignLoadHeif", "heif" },
+	{ "VipsForeignLoadJpeg", "jpeg", "jpegload_source" },
+	{ "VipsForeignLoadPng", "png", "pngload_source" },
+	{ "VipsForeignLoadWebp", "webp", "webpload_source" },
+	{ "VipsForeignLoadNsgif", "gif", "gifload_source" },
+	{ "VipsForeignLoadTiff", "tiff", "tiffload_source" },
+	{ "VipsForeignLoadHeif", "heif", "heifload_source" },
 };
 
 void image_unref(VipsImage *image)
@@ -71,21 +72,32 @@ static VipsSource *source_of(int fd, struct err *err)
 	return source;
 }
 
-static const char *format_of(VipsSource *source)
+/* libvips asks all its loaders; most pictures are of the first. */
+static const struct format *format_of(int fd, VipsSource *source)
 {
-	const char *loader = vips_foreign_find_load_source(source);
+	static const unsigned char jpeg[] = { 0xff, 0xd8, 0xff };
+	unsigned char head[sizeof jpeg];
+	const char *loader;
 
+	if (pread(fd, head, sizeof head, 0) == sizeof head && memcmp(head, jpeg, sizeof head) == 0)
+		return formats;
+	loader = vips_foreign_find_load_source(source);
 	for (size_t i = 0; loader && i < countof(formats); i++)
 		if (strncmp(loader, formats[i].loader, strlen(formats[i].loader)) == 0)
-			return formats[i].format;
+			return &formats[i];
 	return NULL;
+}
+
+static int load(const char *how, VipsSource *source, VipsImage **ret)
+{
+	return vips_call(how, source, ret, "access", VIPS_ACCESS_SEQUENTIAL, "fail_on", VIPS_FAIL_ON_ERROR, NULL);
 }
 
 int picture_stream(const struct picture *p, int jpeg_shrink, double webp_scale, VipsImage **ret, struct err *err)
 {
 	VipsSource *source = source_of(p->fd, err);
 	VipsImage *image = NULL;
-	int r = 0;
+	int r;
 
 	if (!source)
 		return -1;
@@ -96,10 +108,9 @@ int picture_stream(const struct picture *p, int jpeg_shrink, double webp_scale, 
 		r = vips_webpload_source(source, &image, "scale", webp_scale,
 			"access", VIPS_ACCESS_SEQUENTIAL, "fail_on", VIPS_FAIL_ON_ERROR, NULL);
 	else
-		image = vips_image_new_from_source(source, "",
-			"access", VIPS_ACCESS_SEQUENTIAL, "fail_on", VIPS_FAIL_ON_ERROR, NULL);
+		r = load(p->load, source, &image);
 	g_object_unref(source);
-	if (r < 0 || !image)
+	if (r < 0)
 		return picture_fail(err, "cannot decode");
 	*ret = image;
 	return 0;
@@ -136,23 +147,35 @@ static bool profile_fits(VipsImage *image)
 		vips_icc_is_compatible_profile(image, data, n);
 }
 
+static int open_header(struct picture *p, struct err *err)
+{
+	VipsSource *source = source_of(p->fd, err);
+	const struct format *f;
+	int r = 0;
+
+	if (!source)
+		return -1;
+	f = format_of(p->fd, source);
+	vips_error_clear();
+	if (!f)
+		r = err_set(err, ERR_REJECT, "cannot decode: not a picture of a known format (JPEG, PNG, WebP, GIF, TIFF, HEIF)");
+	else if (load(f->load, source, &p->header) < 0)
+		r = picture_fail(err, "cannot decode");
+	g_object_unref(source);
+	if (r < 0)
+		return -1;
+	p->format = f->name;
+	p->load = f->load;
+	return 0;
+}
+
 int picture_open_fd(int fd, size_t max_pixels, struct picture *ret, struct err *err)
 {
 	struct picture p = { .fd = fd };
-	VipsSource *source;
 	bool turned;
 
 	vips_error_clear();
-	source = source_of(fd, err);
-	if (!source)
-		return -1;
-	p.format = format_of(source);
-	g_object_unref(source);
-	vips_error_clear();
-	if (!p.format)
-		return err_set(err, ERR_REJECT, "cannot decode: not a picture of a known format "
-			"(JPEG, PNG, WebP, GIF, TIFF, HEIF)");
-	if (picture_stream(&p, 1, 1, &p.header, err) < 0)
+	if (open_header(&p, err) < 0)
 		return -1;
 	p.orientation = vips_image_get_orientation(p.header);
 	turned = p.orientation >= 5;
@@ -165,6 +188,7 @@ int picture_open_fd(int fd, size_t max_pixels, struct picture *ret, struct err *
 		picture_close(&p);
 		return -1;
 	}
+	p.is_fresh = true;
 	*ret = p;
 	return 0;
 }
@@ -235,8 +259,25 @@ static int to_srgb(const struct picture *p, VipsImage **image)
 	return 0;
 }
 
+/* All pixels, in the order of the file. The header is a stream of them already, once; what stays in its place tells the same
+ * and keeps no decoder. */
+static int stream_whole(struct picture *p, VipsImage **ret, struct err *err)
+{
+	scoped(image_unref_p) VipsImage *words = NULL;
+
+	if (!p->is_fresh)
+		return picture_stream(p, 1, 1, ret, err);
+	words = vips_image_new();
+	if (vips_image_pipelinev(words, VIPS_DEMAND_STYLE_ANY, p->header, NULL))
+		return picture_fail(err, "cannot decode");
+	*ret = steal(&p->header);
+	p->header = steal(&words);
+	p->is_fresh = false;
+	return 0;
+}
+
 /* All pixels: those that are kept, or kept from now on, where others will want them; else as a stream. */
-static int open_whole(const struct picture *p, struct admission how, VipsImage **ret, struct err *err)
+static int open_whole(struct picture *p, struct admission how, VipsImage **ret, struct err *err)
 {
 	const struct decoded_key key = { p->digest, 1, 1 };
 	double bytes = (double)VIPS_IMAGE_SIZEOF_IMAGE(p->header);
@@ -247,7 +288,7 @@ static int open_whole(const struct picture *p, struct admission how, VipsImage *
 	if (!steps || !decoded_fit(bytes)) {
 		if (picture_admit(p, how, err) < 0)
 			return -1;
-		return picture_stream(p, 1, 1, ret, err);
+		return stream_whole(p, ret, err);
 	}
 	at = decoded_find(&key);
 	how.is_whole = true;
@@ -256,19 +297,19 @@ static int open_whole(const struct picture *p, struct admission how, VipsImage *
 	if (picture_admit(p, how, err) < 0)
 		return -1;
 	if (!at) {
-		if (picture_stream(p, 1, 1, &image, err) < 0 || picture_decode(&image, err) < 0)
+		if (stream_whole(p, &image, err) < 0 || picture_decode(&image, err) < 0)
 			return -1;
 		at = decoded_keep(&key, steal(&image), steps);
 	}
 	return decoded_level(at, 0, ret, err);
 }
 
-int picture_load_raw(const struct picture *p, VipsImage **ret, struct err *err)
+int picture_load_raw(struct picture *p, VipsImage **ret, struct err *err)
 {
 	return open_whole(p, (struct admission){ .shrink = 1 }, ret, err);
 }
 
-int picture_load(const struct picture *p, bool random, VipsImage **ret, struct err *err)
+int picture_load(struct picture *p, bool random, VipsImage **ret, struct err *err)
 {
 	scoped(image_unref_p) VipsImage *image = NULL;
 	struct admission how = { .shrink = 1, .is_whole = random || p->use.is_kept || p->orientation > 1,

@@ -37,7 +37,9 @@ struct picture {
 	int fd;                 /* borrowed */
 	const char *format;     /* of the file: "jpeg", "png", "webp", "gif", "tiff", "heif" */
 	const char *origin;     /* of the file that it was made from */
+	const char *load;       /* libvips's operation that decodes it */
 	VipsImage *header;
+	bool is_fresh;          /* nobody has read the header's pixels */
 	int width, height;      /* upright, of one page */
 	int pages, orientation; /* orientation 1-8, as in EXIF */
 	bool has_profile;       /* an ICC profile that fits its bands */
@@ -60,10 +62,10 @@ int picture_open_fd(int fd, size_t max_pixels, struct picture *ret, struct err *
 void picture_close(struct picture *p);
 
 /* `random`: the caller reads it in any order or more than once, so it is decoded here and now. */
-int picture_load(const struct picture *p, bool random, VipsImage **ret, struct err *err) must_use;
+int picture_load(struct picture *p, bool random, VipsImage **ret, struct err *err) must_use;
 
 /* The pixels as the file has them: no turning, no colour conversion. */
-int picture_load_raw(const struct picture *p, VipsImage **ret, struct err *err) must_use;
+int picture_load_raw(struct picture *p, VipsImage **ret, struct err *err) must_use;
 
 /* ret has room for n; all of them are made or none. For one box as `vips thumbnail` does it. For many, and where other steps
  * share the picture (shared/sharing.h): decoded for the largest box; for smaller ones it is halved in memory as often as the

@@ -10,6 +10,8 @@
 #include <string.h>
 #include <vips/vips.h>
 
+enum { KEPT_BYTES = 32 << 20 };         /* the most that malloc takes as M_MMAP_THRESHOLD */
+
 #define RUNNER_TOOL(name) extern const struct runner_tool tool_##name;
 #include "tools_list.def"
 #undef RUNNER_TOOL
@@ -80,8 +82,11 @@ int runner_init(const char *program, struct err *err)
 {
 	/* A picture that does not fit into memory goes nowhere else: libvips would write it to a file in /tmp. */
 	setenv("VIPS_DISC_THRESHOLD", "1000g", 1);
-	/* Progressive JPEGs in many arenas keep several times the memory. */
+	/* Progressive JPEGs in many arenas keep several times the memory. Given back to the kernel after each picture, memory comes
+	 * again as zeros that somebody has to write: that is done when there is nothing to do (see serve.c). */
 	mallopt(M_ARENA_MAX, 1);
+	mallopt(M_MMAP_THRESHOLD, KEPT_BYTES);
+	mallopt(M_TRIM_THRESHOLD, KEPT_BYTES);
 	g_log_set_default_handler(on_glib_log, NULL);
 	if (VIPS_INIT(program))
 		return err_set(err, ERR_RETRY, "libvips does not start: %s", vips_error_buffer());

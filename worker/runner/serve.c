@@ -29,6 +29,7 @@ struct remote {                 /* outputs are the parent's files */
 struct session {
 	int sock, parent;
 	bool is_ready;          /* the sandbox is closed behind us */
+	bool has_worked;        /* since it gave all back that it can */
 };
 
 static int read_error(const json_t *message, struct err *err)
@@ -260,26 +261,28 @@ static int handle(struct session *s, const json_t *m, const int *fds, size_t nfd
 		return err_set(err, ERR_RETRY, "the worker asked for '%.40s', a runner knows one setup, and run", what);
 	if (!s->is_ready && s->parent)
 		return err_set(err, ERR_RETRY, "the worker asked for a run before the setup");
+	s->has_worked = true;
 	r = run_task(s, m, fds, nfds, &data, &failure);
 	vips_error_clear();
 	decoded_rest();
 	return send_end(s->sock, &data, r < 0 ? &failure : NULL, err);
 }
 
-/* Pixels that nobody came for in a while are memory for somebody else. */
-static void rest_while_idle(int sock)
+/* Pixels that nobody came for in a while, and what malloc kept for the next picture, are memory for somebody else. */
+static void rest_while_idle(struct session *s)
 {
-	struct pollfd next = { .fd = sock, .events = POLLIN };
+	struct pollfd next = { .fd = s->sock, .events = POLLIN };
 
-	if (!decoded_is_any() || poll(&next, 1, KEEP_MS) != 0)
+	if (!s->has_worked || poll(&next, 1, KEEP_MS) != 0)
 		return;
 	decoded_drop_all();
 	malloc_trim(0);
+	s->has_worked = false;
 }
 
 static int serve_all(int sock, int parent, struct err *err)
 {
-	struct session s = { sock, parent, false };
+	struct session s = { sock, parent, false, false };
 	scoped(json_decref_p) json_t *ready = json_pack("{s:b,s:s,s:s}", "ready", 1, "version", VERSION,
 		"vips", vips_version_string());
 	scoped(close_p) int words = parent ? lastwords_open() : -1;
@@ -293,7 +296,7 @@ static int serve_all(int sock, int parent, struct err *err)
 		int fds[WIRE_FDS], r;
 		size_t n = 0;
 
-		rest_while_idle(sock);
+		rest_while_idle(&s);
 		r = wire_recv_json(sock, &message, fds, &n, err);
 		if (r != WIRE_MESSAGE)
 			return r == WIRE_END ? 0 : -1;

@@ -38,13 +38,24 @@ static int to_grey(VipsImage **image)
 	return 0;
 }
 
+struct waves {
+	double at[LOW][SIDE];   /* cos(pi k (2n+1) / (2 SIDE)) */
+};
+
+static void waves_init(struct waves *w)
+{
+	for (int k = 0; k < LOW; k++)
+		for (int n = 0; n < SIDE; n++)
+			w->at[k][n] = cos(G_PI * k * (2 * n + 1) / (2.0 * SIDE));
+}
+
 /* The LOW lowest of the DCT-II of SIDE values, `step` apart: 2 sum x[n] cos(pi k (2n+1) / (2 SIDE)). */
-static void dct(const double *from, size_t step, double to[LOW])
+static void dct(const struct waves *w, const double *from, size_t step, double to[LOW])
 {
 	for (int k = 0; k < LOW; k++) {
 		to[k] = 0;
 		for (int n = 0; n < SIDE; n++)
-			to[k] += 2 * from[(size_t)n * step] * cos(G_PI * k * (2 * n + 1) / (2.0 * SIDE));
+			to[k] += 2 * from[(size_t)n * step] * w->at[k][n];
 	}
 }
 
@@ -58,15 +69,17 @@ static int ascending(const void *a, const void *b)
 static uint64_t hash(VipsImage *grey)
 {
 	double rows[SIDE][LOW], low[LOW][LOW], line[SIDE], column[LOW], sorted[LOW * LOW], median;
+	struct waves w;
 	uint64_t bits = 0;
 
+	waves_init(&w);
 	for (int y = 0; y < SIDE; y++) {
 		for (int x = 0; x < SIDE; x++)
 			line[x] = *VIPS_IMAGE_ADDR(grey, x, y);
-		dct(line, 1, rows[y]);
+		dct(&w, line, 1, rows[y]);
 	}
 	for (int x = 0; x < LOW; x++) {
-		dct(&rows[0][x], LOW, column);
+		dct(&w, &rows[0][x], LOW, column);
 		for (int y = 0; y < LOW; y++)
 			low[y][x] = column[y];
 	}
