@@ -2,10 +2,13 @@
 
 Of 12 megapixels: the real photographs of Debian's mate-backgrounds (1.3 to 4.9 megapixels), enlarged to 4000 x 3000 with
 noise of a sensor's kind laid over, and saved at quality 90: files of 3 to 5 MB, as a camera's are. They are kept in
-build/bench/fixtures. A copy differs from every other one in the bytes behind the end of the picture, so that nothing of it
-is found in a store or a cache; refresh() makes them differ from those of the turn before.
+build/bench/fixtures. refresh() makes each copy another picture than it was, and than the other copies of its original: a few
+coefficients of low frequency weigh more or less (the quantization table in its head). So nothing of it, and nothing that is
+made of it, is found in a store or a cache.
 """
+import hashlib
 import pathlib
+import struct
 
 import numpy
 from PIL import Image
@@ -15,7 +18,8 @@ from stand import FOLDER
 
 SIDES = (4000, 3000)
 NOISE = 6.0             # standard deviation, of 255
-TAIL = 32
+FIRST, WEIGHTS = 1, 8   # coefficients, in the table's order, without that of the mean
+LEAST = 2
 
 
 def enlarged(source, generator):
@@ -53,18 +57,33 @@ def ordinary(folder):
 
 
 def copies(originals, n, folder):
-    """n files, the originals again and again, each another file."""
+    """n files, the originals again and again."""
     files = []
     for i in range(n):
         path = folder / f"{i:05d}.jpg"
-        path.write_bytes(originals[i % len(originals)].read_bytes() + bytes(TAIL))
+        path.write_bytes(originals[i % len(originals)].read_bytes())
         files.append(path)
     return files
 
 
+def weights_at(file):
+    """Where a JPEG has the weights of its brightness, a byte each."""
+    at = 2
+    while True:
+        file.seek(at)
+        marker, length = struct.unpack(">HH", file.read(4))
+        if marker == 0xFFDB:
+            assert file.read(1) == b"\0", "weights of a byte, of the first table"
+            return at + 5
+        assert marker & 0xFFF0 == 0xFFE0 or marker == 0xFFFE, f"a marker {marker:x} before the weights"
+        at += 2 + length
+
+
 def refresh(files, word):
-    """Makes every file another one than it was; `word` has to be new."""
+    """Makes every file another picture; `word` has to be new."""
     for i, path in enumerate(files):
+        number = int.from_bytes(hashlib.blake2s(f"{word} {i}".encode()).digest()[:2], "big")
+        weights = bytes(LEAST + (number >> 2 * k & 3) for k in range(WEIGHTS))
         with open(path, "r+b") as file:
-            file.seek(-TAIL, 2)
-            file.write(f"{word} {i}".encode()[:TAIL].ljust(TAIL, b"."))
+            file.seek(weights_at(file) + FIRST)
+            file.write(weights)
