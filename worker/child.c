@@ -28,7 +28,7 @@
 
 void child_init(struct child *c, const struct child_kind *kind, const struct conf *conf)
 {
-	*c = (struct child){ .kind = kind, .conf = conf, .sock = -1, .words = -1 };
+	*c = (struct child){ .kind = kind, .conf = conf, .sock = -1, .peak = -1, .words = -1 };
 	mutex_init(&c->lock);
 }
 
@@ -88,6 +88,9 @@ void child_bury(struct child *c, int *ret_status, size_t *ret_peak_kb)
 	take_words(c);
 	close(c->sock);
 	c->sock = -1;
+	close_p(&c->peak);
+	c->peak = -1;
+	c->cpu_s = 0;
 	c->tasks = 0;
 	*ret_status = status;
 	*ret_peak_kb = (size_t)usage.ru_maxrss;
@@ -264,28 +267,34 @@ int child_start(struct child *c, struct err *err)
 
 /* ---- its memory and time ---- */
 
-void child_limit_cpu(const struct child *c, unsigned timeout_s)
+void child_limit_cpu(struct child *c, unsigned timeout_s)
 {
-	long cpus = max_of(sysconf(_SC_NPROCESSORS_ONLN), 1L);
+	static long cpus;               /* they are counted in a file */
 	struct rlimit most = { .rlim_max = RLIM_INFINITY };
 	struct timespec used;
-	clockid_t clock;
 
-	if (clock_getcpuclockid(c->pid, &clock) != 0 || clock_gettime(clock, &used) < 0)
+	if (!peek(&cpus))
+		poke(&cpus, max_of(sysconf(_SC_NPROCESSORS_ONLN), 1L));
+	if ((!c->cpu_s && clock_getcpuclockid(c->pid, &c->clock) != 0) || clock_gettime(c->clock, &used) < 0)
 		return;                 /* it is gone */
-	most.rlim_cur = (rlim_t)used.tv_sec + (rlim_t)timeout_s * (rlim_t)cpus + CPU_MORE_S;
+	most.rlim_cur = (rlim_t)used.tv_sec + (rlim_t)timeout_s * (rlim_t)peek(&cpus) + CPU_MORE_S;
+	if (most.rlim_cur == c->cpu_s)
+		return;                 /* as for the task before */
 	if (prlimit(c->pid, RLIMIT_CPU, &most, NULL) < 0)
 		log_warn("runner.unlimited", "what=cpu error=%s", log_quote(strerror(errno)));
+	else
+		c->cpu_s = most.rlim_cur;
 }
 
-void child_reset_peak(const struct child *c)
+void child_reset_peak(struct child *c)
 {
 	char path[64];
-	scoped(close_p) int fd = -1;
 
-	snprintf(path, sizeof path, "/proc/%d/clear_refs", (int)c->pid);
-	fd = open(path, O_WRONLY | O_CLOEXEC);
-	if (fd >= 0 && write(fd, "5", 1) < 0)
+	if (c->peak < 0) {
+		snprintf(path, sizeof path, "/proc/%d/clear_refs", (int)c->pid);
+		c->peak = open(path, O_WRONLY | O_CLOEXEC);
+	}
+	if (c->peak >= 0 && write(c->peak, "5", 1) < 0)
 		return;                 /* then the peak is that of all its tasks */
 }
 

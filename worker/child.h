@@ -9,7 +9,9 @@
 #include "wire.h"
 
 #include <pthread.h>
+#include <sys/resource.h>
 #include <sys/types.h>
+#include <time.h>
 
 struct child;
 struct child_kind {
@@ -29,6 +31,9 @@ struct child {
 	pid_t pid;              /* 0: none */
 	int64_t late_ms;        /* monotonic: it dies when it still works on the task then; 0: no task */
 	int sock;
+	int peak;               /* where the kernel is told to forget the most memory it has used, or -1 */
+	clockid_t clock;        /* of the processor time it uses */
+	rlim_t cpu_s;           /* of which it may have so much in all; 0: no limit yet */
 	int words;              /* where it leaves its last words, or -1 */
 	char said[WIRE_LAST_WORDS];     /* what the last one buried had to say; "": nothing */
 	unsigned tasks;         /* that it has done */
@@ -53,7 +58,7 @@ int child_await(struct child *c, int64_t until_ms, const bool *stop, int wake_fd
 int child_await_fd(int sock, int64_t until_ms, const bool *stop, int wake_fd, struct err *err) must_use;
 
 /* The most memory it has used since the reset; 0: not known. */
-void child_reset_peak(const struct child *c);
+void child_reset_peak(struct child *c);
 size_t child_peak_kb(const struct child *c);
 
 /* A runner that keeps its slot from noticing the deadline (by half a message) is killed from another
@@ -63,6 +68,6 @@ void child_kill_if_late(struct child *c, int64_t now_ms);
 
 /* The kernel ends it (SIGXCPU) when it uses more processor time for its task than all processors could in that
  * time, and some: the limit for a runner that spins while nobody watches it. */
-void child_limit_cpu(const struct child *c, unsigned timeout_s);
+void child_limit_cpu(struct child *c, unsigned timeout_s);
 
 #endif

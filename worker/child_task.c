@@ -395,6 +395,7 @@ int child_run(struct child *c, const struct child_task *job, struct task_result 
 {
 	scoped(exchange_done) struct exchange x = { .child = c, .job = job, .result = result, .deadline_ms = job->deadline_ms };
 	int64_t began_ms = clock_mono_ms();
+	bool is_torn;
 	int rc;
 
 	if (child_start(c, err) < 0)
@@ -406,13 +407,13 @@ int child_run(struct child *c, const struct child_task *job, struct task_result 
 	child_set_late(c, 0);
 	if (rc < 0)
 		return x.is_given ? explain_death(&x, began_ms, err) : -1;
-	result->peak_rss_kb = child_peak_kb(c);
-	if (++c->tasks >= c->conf->runner_tasks)
+	is_torn = recheck_inputs(&x, err) < 0;
+	if (rc == HAS_FAILED || x.has_failed || is_torn)        /* of a success nobody asks it */
+		result->peak_rss_kb = child_peak_kb(c);
+	if (++c->tasks >= c->conf->runner_tasks || is_torn)     /* it may have kept pixels of half a write */
 		child_end(c);
-	if (recheck_inputs(&x, err) < 0) {
-		child_end(c);           /* it may have kept pixels of half a write */
+	if (is_torn)
 		return -1;
-	}
 	if (rc == HAS_FAILED) {
 		result->signal = x.signal;
 		return -1;

@@ -43,6 +43,8 @@ struct held {
 	bool was_reaped;                /* the selfcheck's: it runs elsewhere too */
 	enum held_end end;              /* undefined until the reporter has it, like the rest */
 	bool failed, was_refused;
+	bool is_slow;                   /* a runner ran it, and nothing went wrong: its report may wait for others */
+	int64_t due_ms;                 /* monotonic: until then its report may wait; 0: it may not */
 	struct store_item *unsynced;    /* outputs that the report waits for: the syncer's */
 	size_t nunsynced;
 	bool is_homeless;               /* a dead letter whose job is gone: with the refused submissions */

@@ -5,9 +5,12 @@
  * The claimer pushes batches, slots take one at a time. A slot that takes a quick task wakes
  * nobody; one that takes a slow task wakes the next slot first: so a burst of quick tasks is
  * one thread's loop, and slow ones spread over all slots. How much may be claimed ahead
- * follows from how long tasks take: about 20 ms of work, or, when Redis is far away, what is done
+ * follows from how long tasks take: about 50 ms of work for each slot, or, when Redis is far away, what is done
  * in the time of two claims, at most LANE_PREFETCH_MAX, and nothing when tasks take longer than
  * half a second.
+ *
+ * The lane also knows when nobody would be idle for lack of an answer: then the report of a slow step need not go at once,
+ * see reporter.h.
  *
  * Follow-ups that a dispatcher hands over (dispatcher/handover.h) wait in the same line. Their
  * room is their own, and for slow tasks larger, so that the steps of one picture stay together;
@@ -45,6 +48,7 @@ struct lane {
 	unsigned busy, sleeping;        /* slots that run a task; that wait for one */
 	bool is_closed;                 /* slots leave; what is pushed is given back */
 	bool claimer_waits;
+	bool is_dry;                    /* the queue was empty when the claimer last asked */
 	double avg_us;                  /* moving average of a task's time */
 	double claim_us;                /* and of a claim's, from asking to having */
 	int64_t claimer_tick_ms;        /* the claimer was alive */

@@ -21,22 +21,36 @@
 #define ACKS_MS          20
 #define STUCK_MS         10000
 #define BACKOFF_MAX_MS   2000
+#define WAITING_MAX      32      /* reports that wait for others: then there are enough of them */
 #define POST_TIMEOUT_S   25      /* over what a dispatcher waits for PostgreSQL; then the next one is asked */
 
-static void push(struct reporter *r, struct held *h)
+/* What is in the inbox wants to be sent by then. Under the lock. */
+static void be_there(struct reporter *r, int64_t due_ms)
 {
-	scoped_lock(&r->lock);
-
-	line_push(&r->inbox, h);
-	bump(&r->backlog, 1);
-	if (r->is_asleep) {
-		r->is_asleep = false;           /* once is enough */
+	r->inbox_due_ms = due_ms;
+	if (due_ms < r->sleeps_until_ms) {
+		r->sleeps_until_ms = 0;         /* once is enough */
 		pthread_cond_signal(&r->wake);
 	}
 }
 
+static void push(struct reporter *r, struct held *h)
+{
+	scoped_lock(&r->lock);
+	bool is_first = r->inbox.n == 0;
+
+	line_push(&r->inbox, h);
+	bump(&r->backlog, 1);
+	if (h->due_ms && r->inbox.n < WAITING_MAX)
+		be_there(r, is_first ? h->due_ms : min_of(r->inbox_due_ms, h->due_ms));
+	else
+		be_there(r, 0);
+}
+
 void reporter_push(struct reporter *r, struct held *h)
 {
+	if (h->due_ms)
+		bump(&r->waiting, 1);
 	if (h->nunsynced) {
 		syncer_push(&r->w->syncer, h);
 		return;
@@ -50,10 +64,18 @@ void reporter_push_all(struct reporter *r, struct line *batch)
 
 	bump(&r->backlog, batch->n);
 	line_append(&r->inbox, batch);
-	if (r->is_asleep && r->inbox.n) {
-		r->is_asleep = false;
-		pthread_cond_signal(&r->wake);
-	}
+	if (r->inbox.n)
+		be_there(r, 0);
+}
+
+void reporter_hurry(struct reporter *r)
+{
+	if (!peek(&r->waiting))
+		return;
+	syncer_hurry(&r->w->syncer);
+	scoped_lock(&r->lock);
+	if (r->inbox.n)
+		be_there(r, 0);
 }
 
 bool reporter_is_stuck(const struct reporter *r)
@@ -288,9 +310,12 @@ static bool has_to_settle(const struct reporter *r, int64_t now)
 
 static void sort_in(struct reporter *r, struct line *in)
 {
+	size_t waited = 0;
 	struct held *h;
 
 	while ((h = line_pop(in))) {
+		waited += h->due_ms != 0;
+		h->due_ms = 0;
 		switch (h->end) {
 		case END_REPORT:  line_push(&r->reports, h); break;
 		case END_PUTBACK: line_push(&r->putbacks, h); break;
@@ -299,16 +324,25 @@ static void sort_in(struct reporter *r, struct line *in)
 		case END_FORGET:  line_push(&r->forgotten, h); break;
 		}
 	}
+	if (waited)
+		bump(&r->waiting, -waited);
+}
+
+static bool is_inbox_due(const struct reporter *r, int64_t now)
+{
+	return r->inbox.n && (now >= r->inbox_due_ms || r->close_by_ms);
 }
 
 /* Without waiting: what came, or ran right here, while reports were sent. */
 static void take_inbox(struct reporter *r)
 {
-	struct line in;
+	struct line in = { 0 };
 
 	lock(&r->lock);
-	in = r->inbox;
-	r->inbox = (struct line){ 0 };
+	if (is_inbox_due(r, clock_mono_ms())) {
+		in = r->inbox;
+		r->inbox = (struct line){ 0 };
+	}
 	unlock(&r->lock);
 	sort_in(r, &in);
 }
@@ -342,11 +376,11 @@ static bool collect(struct reporter *r)
 		poke(&r->tick_ms, now);
 		until = min_of(due_ms(r), now + 1000);
 		is_over = r->close_by_ms && (now >= r->close_by_ms || due_ms(r) == INT64_MAX);
-		if (r->inbox.n || until <= now || is_over)
+		if (is_inbox_due(r, now) || until <= now || is_over)
 			break;
-		r->is_asleep = true;
-		cond_wait_until(&r->wake, &r->lock, until);
-		r->is_asleep = false;
+		r->sleeps_until_ms = r->inbox.n ? min_of(until, r->inbox_due_ms) : until;
+		cond_wait_until(&r->wake, &r->lock, r->sleeps_until_ms);
+		r->sleeps_until_ms = 0;
 	}
 	in = r->inbox;
 	r->inbox = (struct line){ 0 };

@@ -8,6 +8,10 @@
  * runs itself, and their reports go out before the acknowledgements of the last ones, unless
  * one of those must not wait.
  *
+ * A report that goes alone costs a dispatcher a batch, PostgreSQL a commit, and a wake-up of everybody on the way. So while a
+ * lane's slots have more to do than they can, the reports of slow steps wait a little for others (lane.c says which, and how
+ * long); all of them go when one is sent that does not wait, or when a lane runs out of work.
+ *
  * While no dispatcher can be reached it keeps the reports and tries again, for ever; while
  * Redis cannot be reached, the acknowledgements.
  */
@@ -23,13 +27,15 @@ struct worker;
 struct reporter {
 	struct worker *w;
 	pthread_t thread;
-	pthread_mutex_t lock;           /* inbox, is_asleep, close_by_ms */
+	pthread_mutex_t lock;           /* inbox, inbox_due_ms, sleeps_until_ms, close_by_ms */
 	pthread_cond_t wake;
 	struct line inbox;
-	bool is_asleep;
+	int64_t inbox_due_ms;           /* when the first of them wants to be sent; 0: at once */
+	int64_t sleeps_until_ms;        /* 0: awake */
 	int64_t close_by_ms;            /* 0: no end in sight */
 
 	size_t backlog;                 /* atomic: entries here */
+	size_t waiting;                 /* atomic: reports that wait for others, here and in the syncer */
 	int64_t stuck_since_ms;         /* atomic: no dispatcher takes reports since; 0: one does */
 	int64_t tick_ms;                /* atomic: the thread was alive */
 
@@ -53,6 +59,8 @@ void reporter_done(struct reporter *r);         /* nobody pushes any more */
 /* Hands over an entry whose end is decided; by way of the syncer, when its outputs are not on the disk yet. */
 void reporter_push(struct reporter *r, struct held *h);
 void reporter_push_all(struct reporter *r, struct line *batch);         /* empty afterwards */
+/* Somebody may soon have nothing to do: what waits for others waits no more. */
+void reporter_hurry(struct reporter *r);
 
 /* No dispatcher took a report for so long that claiming more would only pile up. */
 bool reporter_is_stuck(const struct reporter *r);

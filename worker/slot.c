@@ -91,6 +91,7 @@ void slot_decide(struct worker *w, struct held *h, struct task_result *r)
 		log_debug("step.done", "tool=%s attempt=%d ms=%lld", h->task->tool->name, h->task->attempt,
 			(long long)(r->took_us / 1000));
 	h->failed = r->failed && !r->deferred;
+	h->is_slow = !r->failed && h->task->tool->runs == TOOL_RUNNER;
 	if (!r->failed && r->nunsynced) {
 		syncer_wait_room(&w->syncer);
 		h->unsynced = steal(&r->unsynced);

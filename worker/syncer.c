@@ -11,6 +11,7 @@
 #include <string.h>
 
 #define WAITING_MAX 64
+#define ENOUGH      32          /* that wait for others */
 
 static bool is_kept(const struct held *h, int *ret_error)
 {
@@ -49,6 +50,8 @@ static void sync_all(struct syncer *s, const struct line *line)
 
 static void hand_on(struct syncer *s, struct line *line)
 {
+	struct line kept = { 0 };
+	size_t waited = 0;
 	struct held *h;
 
 	while ((h = line_pop(line))) {
@@ -58,8 +61,31 @@ static void hand_on(struct syncer *s, struct line *line)
 			report_failure(s, h, error);
 		free(steal(&h->unsynced));
 		h->nunsynced = 0;
-		reporter_push(&s->w->reporter, h);
+		waited += h->due_ms != 0;
+		h->due_ms = 0;
+		line_push(&kept, h);
 	}
+	reporter_push_all(&s->w->reporter, &kept);
+	if (waited)
+		bump(&s->w->reporter.waiting, -waited);
+}
+
+/* Under the lock; until there is work. false: it is time to leave. */
+static bool await_line(struct syncer *s)
+{
+	while (!s->is_leaving) {
+		int64_t now = clock_mono_ms();
+
+		if (s->line.n && now >= s->due_ms)
+			break;
+		s->sleeps_until_ms = s->line.n ? s->due_ms : INT64_MAX;
+		if (s->line.n)
+			cond_wait_until(&s->wake, &s->lock, s->due_ms);
+		else
+			cond_wait(&s->wake, &s->lock);
+		s->sleeps_until_ms = 0;
+	}
+	return s->line.n > 0;
 }
 
 static void *syncer_main(void *arg)
@@ -68,14 +94,15 @@ static void *syncer_main(void *arg)
 	struct line line;
 
 	for (;;) {
+		bool goes_on;
+
 		lock(&s->lock);
-		while (!s->line.n && !s->is_leaving)
-			cond_wait(&s->wake, &s->lock);
+		goes_on = await_line(s);
 		line = s->line;
 		s->line = (struct line){ 0 };
 		pthread_cond_broadcast(&s->room);
 		unlock(&s->lock);
-		if (!line.n)
+		if (!goes_on)
 			return NULL;
 		sync_all(s, &line);
 		hand_on(s, &line);
@@ -91,13 +118,34 @@ void syncer_start(struct syncer *s, struct worker *w)
 	must(pthread_create(&s->thread, NULL, syncer_main, s) == 0);
 }
 
+/* What is in the line wants to go by then. Under the lock. */
+static void be_there(struct syncer *s, int64_t due_ms)
+{
+	s->due_ms = due_ms;
+	if (due_ms < s->sleeps_until_ms) {
+		s->sleeps_until_ms = 0;
+		pthread_cond_signal(&s->wake);
+	}
+}
+
 void syncer_push(struct syncer *s, struct held *h)
 {
 	scoped_lock(&s->lock);
+	bool is_first = s->line.n == 0;
 
 	line_push(&s->line, h);
-	if (s->line.n == 1)
-		pthread_cond_signal(&s->wake);
+	if (h->due_ms && s->line.n < ENOUGH)
+		be_there(s, is_first ? h->due_ms : min_of(s->due_ms, h->due_ms));
+	else
+		be_there(s, 0);
+}
+
+void syncer_hurry(struct syncer *s)
+{
+	scoped_lock(&s->lock);
+
+	if (s->line.n)
+		be_there(s, 0);
 }
 
 void syncer_wait_room(struct syncer *s)

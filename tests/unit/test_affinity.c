@@ -161,7 +161,7 @@ TEST(affinity_does_not_count_what_is_promised_as_waiting)
 	size_t n = 0;
 
 	bench_open(&b, 2);
-	b.lane.avg_us = 30000;
+	b.lane.avg_us = 100000;
 	push(&b, "a1 b1 a2 a3 b2 b3");
 	take(&b, 0, "a1");
 	take(&b, 1, "b1");

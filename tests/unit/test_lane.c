@@ -4,6 +4,7 @@
 #include "lane.h"
 #include "reporter.h"
 #include "sync.h"
+#include "worker.h"
 
 #include <string.h>
 
@@ -12,6 +13,7 @@
 
 /* A lane, and a reporter whose thread never runs: what ends stays in its inbox. */
 struct bench {
+	struct worker worker;           /* of which there is but the syncer, with nothing to do */
 	struct reporter reporter;
 	struct lane lane;
 };
@@ -19,8 +21,11 @@ struct bench {
 static void bench_open(struct bench *b, unsigned slots)
 {
 	memset(b, 0, sizeof *b);
+	mutex_init(&b->worker.syncer.lock);
+	cond_init(&b->worker.syncer.wake);
 	mutex_init(&b->reporter.lock);
 	cond_init(&b->reporter.wake);
+	b->reporter.w = &b->worker;
 	lane_init(&b->lane, "q", slots, &b->reporter);
 }
 
@@ -39,6 +44,8 @@ static void bench_close(struct bench *b)
 	lane_done(&b->lane);
 	pthread_cond_destroy(&b->reporter.wake);
 	pthread_mutex_destroy(&b->reporter.lock);
+	pthread_cond_destroy(&b->worker.syncer.wake);
+	pthread_mutex_destroy(&b->worker.syncer.lock);
 }
 
 static struct held *make(struct lane *l, const char *tool)
@@ -60,16 +67,16 @@ static void push(struct bench *b, const char *tool, size_t n)
 	lane_push(&b->lane, &batch);
 }
 
-TEST(lane_claims_ahead_as_much_as_twenty_milliseconds_of_work)
+TEST(lane_claims_ahead_as_much_as_fifty_milliseconds_of_work_for_each_slot)
 {
-	static const struct { double avg_us; size_t room; } cases[] = { { 10, 129 }, { 1000, 21 }, { 20000, 2 }, { 400000, 2 },
-		{ 600000, 1 } };
+	static const struct { unsigned slots; double avg_us; size_t room; } cases[] = { { 1, 10, 129 }, { 1, 1000, 51 }, { 1, 20000, 3 },
+		{ 4, 20000, 14 }, { 1, 400000, 2 }, { 4, 400000, 5 }, { 1, 600000, 1 } };
 
 	for (size_t i = 0; i < countof(cases); i++) {
 		struct bench b;
 		size_t n = 0;
 
-		bench_open(&b, 1);
+		bench_open(&b, cases[i].slots);
 		b.lane.avg_us = cases[i].avg_us;
 		assert_int_equal(lane_wait_room(&b.lane, 0, false, &n), LANE_FREE_SLOT);
 		assert_int_equal(n, cases[i].room);
@@ -85,9 +92,9 @@ TEST(lane_claims_ahead_what_all_slots_get_done_while_two_claims_are_under_way)
 	bench_open(&b, 8);
 	b.lane.avg_us = 20000;
 	for (int i = 0; i < 100; i++)
-		lane_claim_took(&b.lane, 10000);
+		lane_claim_took(&b.lane, 100000);
 	assert_int_equal(lane_wait_room(&b.lane, 0, false, &n), LANE_FREE_SLOT);
-	assert_in_range(n, 8 + 7, 8 + 8);
+	assert_in_range(n, 8 + 79, 8 + 80);
 	b.lane.avg_us = 600000;
 	assert_int_equal(lane_wait_room(&b.lane, 0, false, &n), LANE_FREE_SLOT);
 	assert_int_equal(n, 8);
@@ -106,7 +113,7 @@ TEST(lane_with_a_dry_queue_claims_for_free_slots_only)
 	h = lane_take(&b.lane, 0, NULL, 0);
 	assert_int_equal(lane_wait_room(&b.lane, 0, true, &n), LANE_NONE);
 	assert_int_equal(lane_wait_room(&b.lane, 0, false, &n), LANE_ROOM);
-	assert_int_equal(n, 20);
+	assert_int_equal(n, 50);
 	h->end = END_ACK;
 	lane_close(&b.lane);
 	assert_null(lane_take(&b.lane, 0, h, 5));
@@ -159,6 +166,158 @@ TEST(lane_that_is_kept_busy_by_follow_ups_still_claims_now_and_then)
 	assert_null(lane_take(&b.lane, 0, h, 5));
 	assert_int_equal(b.lane.handed, 0);
 	bench_close(&b);
+}
+
+/* The slot's task has ended well, as slow ones do, and it takes the next. */
+static struct held *end_slow(struct bench *b, unsigned slot)
+{
+	struct held *h = b->lane.slots[slot].current;
+
+	h->end = END_REPORT;
+	h->is_slow = true;
+	return lane_take(&b->lane, slot, h, (int64_t)b->lane.avg_us);
+}
+
+static void let_go(struct bench *b)
+{
+	for (unsigned i = 0; i < b->lane.nslots; i++) {
+		if (b->lane.slots[i].current)
+			held_free(b->lane.slots[i].current);
+		b->lane.slots[i].current = NULL;
+	}
+	bench_close(b);
+}
+
+static int64_t due_in(const struct held *h)
+{
+	return h->due_ms ? h->due_ms - clock_mono_ms() : 0;
+}
+
+TEST(lane_lets_reports_wait_while_there_is_more_to_do_than_slots_can)
+{
+	struct bench b;
+
+	bench_open(&b, 2);
+	b.lane.avg_us = 10000;
+	push(&b, "sleep", 5);
+	lane_take(&b.lane, 0, NULL, 0);
+	assert_non_null(end_slow(&b, 0));
+	assert_int_equal(b.reporter.inbox.last->due_ms, 0);             /* the other slot has nothing to do */
+	lane_take(&b.lane, 1, NULL, 0);
+	assert_non_null(end_slow(&b, 0));
+	assert_in_range(due_in(b.reporter.inbox.last), 1, 50);
+	assert_int_equal(b.reporter.waiting, 1);
+	assert_int_equal(b.reporter.inbox_due_ms, 0);                   /* it goes along with the first */
+	let_go(&b);
+}
+
+TEST(lane_lets_reports_wait_about_as_long_as_eight_of_its_tasks_take)
+{
+	static const struct { unsigned slots; double avg_us; int ms; } cases[] = { { 1, 200, 20 }, { 1, 5000, 40 }, { 2, 15000, 60 },
+		{ 8, 15000, 20 }, { 2, 70000, 100 } };
+
+	for (size_t i = 0; i < countof(cases); i++) {
+		struct bench b;
+		int64_t due_ms;
+
+		bench_open(&b, cases[i].slots);
+		b.lane.avg_us = cases[i].avg_us;
+		push(&b, "sleep", 40);
+		for (unsigned k = 0; k < cases[i].slots; k++)
+			lane_take(&b.lane, k, NULL, 0);
+		due_ms = clock_mono_ms();
+		end_slow(&b, 0);
+		due_ms = b.reporter.inbox.last->due_ms - due_ms;
+		assert_in_range(due_ms, cases[i].ms, cases[i].ms + 500);
+		assert_in_range(due_in(b.reporter.inbox.last), 0, cases[i].ms);
+		let_go(&b);
+	}
+}
+
+TEST(lane_lets_nothing_wait_that_is_quick_or_has_failed)
+{
+	struct bench b;
+	struct held *h;
+
+	bench_open(&b, 1);
+	b.lane.avg_us = 10000;
+	push(&b, "sleep", 9);
+	h = lane_take(&b.lane, 0, NULL, 0);
+	h->end = END_REPORT;                                            /* and no is_slow */
+	lane_take(&b.lane, 0, h, 10000);
+	assert_int_equal(b.reporter.inbox.last->due_ms, 0);
+	assert_int_equal(b.reporter.waiting, 0);
+	let_go(&b);
+}
+
+TEST(lane_that_runs_out_of_work_sends_what_waits)
+{
+	struct bench b;
+	size_t n;
+
+	bench_open(&b, 1);
+	b.lane.avg_us = 10000;
+	push(&b, "sleep", 4);
+	lane_take(&b.lane, 0, NULL, 0);
+	end_slow(&b, 0);
+	assert_true(b.reporter.inbox_due_ms > clock_mono_ms());
+	end_slow(&b, 0);
+	end_slow(&b, 0);                                                /* the last one; but the queue had more when it was asked */
+	assert_int_equal(b.lane.line.n, 0);
+	assert_true(b.reporter.inbox_due_ms > 0);
+	assert_int_equal(lane_wait_room(&b.lane, 0, true, &n), LANE_NONE);      /* it is dry */
+	assert_int_equal(b.reporter.inbox.n, 3);
+	assert_int_equal(b.reporter.inbox_due_ms, 0);
+	let_go(&b);
+}
+
+TEST(lane_with_a_dry_queue_keeps_reports_only_while_it_has_work_for_longer_than_an_answer_takes)
+{
+	struct bench b;
+	size_t n;
+
+	bench_open(&b, 1);
+	b.lane.avg_us = 2000;
+	push(&b, "sleep", 5);
+	lane_take(&b.lane, 0, NULL, 0);
+	assert_int_equal(lane_wait_room(&b.lane, 0, true, &n), LANE_NONE);
+	end_slow(&b, 0);
+	assert_true(b.reporter.inbox.last->due_ms > 0);                 /* three wait: six milliseconds */
+	end_slow(&b, 0);
+	assert_int_equal(b.reporter.inbox.last->due_ms, 0);             /* two */
+	assert_int_equal(b.reporter.inbox_due_ms, 0);
+	let_go(&b);
+}
+
+TEST(lane_that_closes_sends_what_waits)
+{
+	struct bench b;
+
+	bench_open(&b, 1);
+	b.lane.avg_us = 10000;
+	push(&b, "sleep", 4);
+	lane_take(&b.lane, 0, NULL, 0);
+	end_slow(&b, 0);
+	assert_true(b.reporter.inbox_due_ms > 0);
+	lane_close(&b.lane);
+	assert_int_equal(b.reporter.inbox_due_ms, 0);
+	let_go(&b);
+}
+
+TEST(reporter_that_has_enough_waits_no_more)
+{
+	struct bench b;
+
+	bench_open(&b, 1);
+	b.lane.avg_us = 10000;
+	push(&b, "sleep", 40);
+	lane_take(&b.lane, 0, NULL, 0);
+	for (int i = 0; i < 31; i++)
+		end_slow(&b, 0);
+	assert_true(b.reporter.inbox_due_ms > 0);
+	end_slow(&b, 0);
+	assert_int_equal(b.reporter.inbox_due_ms, 0);
+	let_go(&b);
 }
 
 TEST(lane_gives_back_what_waits_behind_slots_that_stay_busy)

@@ -305,7 +305,7 @@ TEST(sandbox_reads_fonts_and_models_and_libraries_only)
 
 TEST(child_that_spins_is_ended_by_the_kernel)
 {
-	struct child c = { .pid = fork(), .words = -1 };
+	struct child c = { .pid = fork(), .peak = -1, .words = -1 };
 	char text[64];
 	int how;
 
