@@ -2,11 +2,14 @@
  * A batch goes through: definitions stored; BEGIN; clients' ids; new jobs; existing jobs locked in the order of
  * their ids; instances loaded; operations applied in memory (work.c); settled, loading what that asks for; large
  * jobs' next chunks made; rows written; COMMIT. Tasks, dead letters and events are pushed by the publisher (publisher.h).
+ * Two kinds of batches, which are what a fleet does that is not busy, need one round trip and no BEGIN: a few new jobs,
+ * and successes that nothing waits for (leaf.h).
  */
 #include "batch.h"
 
 #include "batch_write.h"
 #include "breaker.h"
+#include "client_ids.h"
 #include "clock.h"
 #include "deadletter.h"
 #include "death.h"
@@ -14,18 +17,19 @@
 #include "fault.h"
 #include "job_facts.h"
 #include "handover.h"
+#include "leaf.h"
 #include "load.h"
 #include "metrics.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#include <sodium.h>
-
 #define FIRST_CHUNK 1000        /* instances made with the job itself */
 #define NEXT_CHUNK  4000
 #define DEATHS_MAX  3
 #define PUT_OFF_S   1.0
+#define BRIEF_OPS   64          /* so many, and so many instances, are written without a wait in between */
+#define BRIEF_ROWS  1000
 
 /* ---- accepting ---- */
 
@@ -34,69 +38,6 @@ static int store_definitions(struct pg *pg, struct op **ops, size_t n, struct er
 	for (size_t k = 0; k < n; k++)
 		if (ops[k]->kind == OP_ACCEPT && definition_store(pg, ops[k]->submission->definition, err) < 0)
 			return -1;
-	return 0;
-}
-
-static int by_client_id(const void *a, const void *b)
-{
-	return strcmp((*(struct op *const *)a)->submission->client_id, (*(struct op *const *)b)->submission->client_id);
-}
-
-static size_t with_client_id(struct op **ops, size_t n, struct op **to)
-{
-	size_t count = 0;
-
-	for (size_t k = 0; k < n; k++)
-		if (ops[k]->kind == OP_ACCEPT && ops[k]->submission->client_id)
-			to[count++] = ops[k];
-	qsort(to, count, sizeof *to, by_client_id);     /* the same order in every dispatcher: no deadlock */
-	return count;
-}
-
-static void digest_hex(const struct op *op, char hex[67])
-{
-	memcpy(hex, "\\x", 2);
-	sodium_bin2hex(hex + 2, 65, op->submission->digest, sizeof op->submission->digest);
-}
-
-/* An op whose client id is taken already: the same job, or a conflict. */
-static void judge_key(struct op *op, const char *job, const char *digest)
-{
-	char hex[67];
-
-	digest_hex(op, hex);
-	snprintf(op->result_job, sizeof op->result_job, "%s", job);
-	if (strcmp(job, op->job) == 0)
-		op->status = OP_ACCEPTED;
-	else
-		op->status = strcmp(digest, hex) == 0 ? OP_DUPLICATE : OP_CONFLICT;
-}
-
-static int claim_client_ids(struct pg *pg, struct op **ops, size_t n, struct err *err)
-{
-	scoped(free_p) struct op **keyed = xcalloc(n, sizeof *keyed);
-	size_t count = with_client_id(ops, n, keyed);
-	scoped(buf_free) struct buf keys = { 0 }, jobs = { 0 }, digests = { 0 };
-	scoped(PQclear_p) PGresult *r = NULL;
-	char hex[67];
-
-	if (!count)
-		return 0;
-	pg_array_begin(&keys), pg_array_begin(&jobs), pg_array_begin(&digests);
-	for (size_t k = 0; k < count; k++) {
-		digest_hex(keyed[k], hex);
-		pg_array_text(&keys, keyed[k]->submission->client_id);
-		pg_array_word(&jobs, keyed[k]->job);
-		pg_array_text(&digests, hex);
-	}
-	pg_array_end(&keys), pg_array_end(&jobs), pg_array_end(&digests);
-	if (pg_query(pg, NULL, err, "INSERT INTO job_key (key, job, body_digest) SELECT * FROM unnest($1::text[], $2::uuid[], $3::bytea[]) "
-			"ON CONFLICT DO NOTHING", PG_VALUES(keys.text, jobs.text, digests.text)) < 0 ||
-	    pg_query(pg, &r, err, "SELECT u.n, j.job::text, j.body_digest::text FROM unnest($1::text[]) WITH ORDINALITY u(key, n) "
-			"JOIN job_key j ON j.key = u.key", PG_VALUES(keys.text)) < 0)
-		return -1;
-	for (int row = 0; row < PQntuples(r); row++)
-		judge_key(keyed[pg_int(r, row, 0) - 1], pg_text(r, row, 1), pg_text(r, row, 2));
 	return 0;
 }
 
@@ -364,6 +305,35 @@ static void apply(struct dispatcher *d, struct work *w, struct op *op)
 
 /* ---- the order of things ---- */
 
+size_t batch_weight(const struct op *op)
+{
+	switch (op->kind) {
+	case OP_ACCEPT:
+		return (size_t)min_of(definition_total(op->submission->definition, op->submission->items), FIRST_CHUNK);
+	case OP_MAKE:
+	case OP_CANCEL:
+	case OP_DEADLINE:
+	case OP_PUSH_OWED:
+		return NEXT_CHUNK;      /* or all of the job: none of these shares a batch with another */
+	case OP_REFUSE:
+	case OP_REPORT:
+	case OP_RETRY_DUE:
+	case OP_DEATH:
+	case OP_REQUEUE_CHECK:
+	case OP_DISCARD:
+	case OP_SET_PARAMS:
+		break;
+	}
+	return 1;
+}
+
+/* They may have been tried before. */
+static void reset(struct op **ops, size_t n)
+{
+	for (size_t k = 0; k < n; k++)
+		ops[k]->status = OP_ACCEPTED;
+}
+
 static int settle(struct pg *pg, struct work *w, struct err *err)
 {
 	while (!work_settle(w))
@@ -408,8 +378,6 @@ static int lock_and_load(struct pg *pg, struct work *w, struct op **ops, size_t 
 	bool were_steps_sent;
 	int rc;
 
-	if (load_known(pg, w, err) < 0)
-		return -1;
 	gather_wants(w, ops, n);
 	if (pg_send(pg, err, "BEGIN", PG_NONE) < 0 || load_jobs_send(pg, w, err) < 0 || load_wants_send(pg, w, &were_steps_sent, err) < 0 ||
 	    pg_wait(pg, r, err) < 0)
@@ -422,21 +390,40 @@ static int lock_and_load(struct pg *pg, struct work *w, struct op **ops, size_t 
 	return rc;
 }
 
-static int begin(struct pg *pg, struct err *err)
+/* New jobs that need nothing but to be written, by a few statements. */
+static bool is_brief(struct op **ops, size_t n)
 {
-	return pg_send(pg, err, "BEGIN", PG_NONE);
+	size_t rows = 0;
+
+	for (size_t k = 0; k < n; k++) {
+		if (is_about_existing(ops[k]) || (ops[k]->kind == OP_ACCEPT && ops[k]->submission->client_id))
+			return false;
+		rows += batch_weight(ops[k]);
+	}
+	return n <= BRIEF_OPS && rows <= BRIEF_ROWS;
 }
 
-static int transact(struct dispatcher *d, struct pg *pg, struct work *w, struct op **ops, size_t n, struct err *err)
+/* *how: may it be WRITE_LEAVES? And how what follows is to be written. */
+static int begin(struct pg *pg, struct work *w, struct op **ops, size_t n, enum write_way *how, struct err *err)
+{
+	bool may_be_leaves = *how == WRITE_LEAVES;
+
+	if (load_known(pg, w, err) < 0)
+		return -1;
+	*how = may_be_leaves && leaf_expect(w, ops, n) ? WRITE_LEAVES : is_brief(ops, n) ? WRITE_AT_ONCE : WRITE_COMMIT;
+	if (*how != WRITE_COMMIT)
+		return 0;
+	return w->njobs ? lock_and_load(pg, w, ops, n, err) : pg_send(pg, err, "BEGIN", PG_NONE);
+}
+
+static int transact(struct dispatcher *d, struct pg *pg, struct work *w, struct op **ops, size_t n, enum write_way *how, struct err *err)
 {
 	if (store_definitions(pg, ops, n, err) < 0)
 		return -1;
 	for (size_t k = 0; k < n; k++)
 		if (is_about_existing(ops[k]))
 			work_add_job(w, ops[k]->job);
-	if (w->njobs ? lock_and_load(pg, w, ops, n, err) < 0 : begin(pg, err) < 0)
-		return -1;
-	if (claim_client_ids(pg, ops, n, err) < 0)
+	if (begin(pg, w, ops, n, how, err) < 0 || client_ids_claim(pg, ops, n, err) < 0)
 		return -1;
 	accept_all(w, ops, n);
 	gather_wants(w, ops, n);
@@ -453,7 +440,27 @@ static int transact(struct dispatcher *d, struct pg *pg, struct work *w, struct 
 		pg_close(pg);
 		return err_set(err, ERR_RETRY, "fault: the connection is gone before the commit");
 	}
-	return write_all(d, pg, w, ops, n, err);
+	return write_all(d, pg, w, ops, n, *how, err);
+}
+
+/* In one transaction. */
+static int commit(struct dispatcher *d, struct pg *pg, struct work *w, struct op **ops, size_t n, struct err *err)
+{
+	enum write_way how = WRITE_LEAVES;
+
+	reset(ops, n);
+	handover_begin(ops, n);
+	if (transact(d, pg, w, ops, n, &how, err) == 0)
+		return 0;
+	if (how != WRITE_LEAVES || !leaf_was_wrong(pg))
+		return -1;
+	metric_add(METRIC_LEDGER_FAILURES, 1);
+	work_done(w);
+	*w = (struct work){ 0 };
+	how = WRITE_COMMIT;
+	reset(ops, n);
+	handover_begin(ops, n);
+	return transact(d, pg, w, ops, n, &how, err);
 }
 
 /* What accepted reports say of backends; only now, when they count for good. */
@@ -515,43 +522,12 @@ static void more_to_make(struct work *w, struct op **ret_more)
 	}
 }
 
-size_t batch_weight(const struct op *op)
-{
-	switch (op->kind) {
-	case OP_ACCEPT:
-		return (size_t)min_of(definition_total(op->submission->definition, op->submission->items), FIRST_CHUNK);
-	case OP_MAKE:
-	case OP_CANCEL:
-	case OP_DEADLINE:
-	case OP_PUSH_OWED:
-		return NEXT_CHUNK;      /* or all of the job: none of these shares a batch with another */
-	case OP_REFUSE:
-	case OP_REPORT:
-	case OP_RETRY_DUE:
-	case OP_DEATH:
-	case OP_REQUEUE_CHECK:
-	case OP_DISCARD:
-	case OP_SET_PARAMS:
-		break;
-	}
-	return 1;
-}
-
-/* They may have been tried before. */
-static void reset(struct op **ops, size_t n)
-{
-	for (size_t k = 0; k < n; k++)
-		ops[k]->status = OP_ACCEPTED;
-}
-
 int batch_run(struct dispatcher *d, struct pg *pg, struct work *ret_work, struct op **ops, size_t n, struct op **ret_more, struct err *err)
 {
 	scoped(work_done) struct work w = { 0 };
 	int64_t began = clock_mono_us();
 
-	reset(ops, n);
-	handover_begin(ops, n);
-	if (transact(d, pg, &w, ops, n, err) < 0) {
+	if (commit(d, pg, &w, ops, n, err) < 0) {
 		if (pg->conn)
 			pg_rollback(pg);
 		return -1;

@@ -32,7 +32,21 @@ static size_t sort_out(const struct push *list, size_t n, struct outgoing *out)
 	return queued;
 }
 
-static int push_tasks(struct dispatcher *d, struct pg *pg, struct redis *redis, struct work *w, struct err *err)
+/* Whether something goes to Redis beside tasks and what is published. */
+static bool has_letters(const struct work *w)
+{
+	for (size_t k = 0; k < w->njobs; k++)
+		for (size_t s = 0; s < w->jobs[k]->nslots; s++) {
+			const struct inst *i = w->jobs[k]->slots[s];
+
+			if (i && (i->dead || i->relist || i->revived))
+				return true;
+		}
+	return false;
+}
+
+/* Pushes whose answers are not read yet are in *ret; nothing but tell() follows them then. */
+static int push_tasks(struct dispatcher *d, struct pg *pg, struct redis *redis, struct work *w, struct pushes *ret, struct err *err)
 {
 	size_t n;
 	scoped(free_p) struct push *list = work_pushes(w, &n);
@@ -45,7 +59,9 @@ static int push_tasks(struct dispatcher *d, struct pg *pg, struct redis *redis, 
 	if (rc == 0 && n && fault("ledger.push"))
 		rc = err_set(err, ERR_RETRY, "fault: Redis is gone");
 	if (rc == 0 && queued)
-		rc = queues_push(redis, out, queued, err);
+		rc = queues_append(redis, out, queued, ret, err);
+	if (rc == 0 && queued && (n > queued || has_letters(w)))
+		rc = queues_finish(redis, ret, err);
 	if (rc == 0 && n > queued)
 		rc = handover_push(redis, out + queued, n - queued, err);
 	outgoing_free(out, n);
@@ -102,8 +118,8 @@ static int take_revived(struct redis *redis, struct work *w, struct err *err)
 	return 0;
 }
 
-/* `before`: what is pushed in this batch (the end-of-job callback) is younger, and stays. */
-static int tell(struct dispatcher *d, struct redis *redis, struct work *w, const char *before, struct err *err)
+/* `pushes` are under way. `before`: what is pushed in this batch (the end-of-job callback) is younger, and stays. */
+static int tell(struct dispatcher *d, struct redis *redis, struct work *w, struct pushes *pushes, const char *before, struct err *err)
 {
 	unsigned commands = 0;
 
@@ -127,6 +143,8 @@ static int tell(struct dispatcher *d, struct redis *redis, struct work *w, const
 			commands++;
 		}
 	}
+	if (queues_finish(redis, pushes, err) < 0)
+		return redis_close(redis), -1;
 	for (; commands; commands--)
 		if (redis_reply(redis, NULL, err) < 0)
 			return redis_close(redis), -1;  /* the rest of the answers is not awaited */
@@ -135,6 +153,7 @@ static int tell(struct dispatcher *d, struct redis *redis, struct work *w, const
 
 void publish_all(struct dispatcher *d, struct pg *pg, struct redis *redis, struct work *w, struct op **ops, size_t n)
 {
+	struct pushes pushes = { 0 };
 	char before[CLOCK_TEXT];
 	struct err err, why;
 
@@ -142,9 +161,11 @@ void publish_all(struct dispatcher *d, struct pg *pg, struct redis *redis, struc
 	for (size_t k = 0; k < w->njobs; k++)
 		if (w->jobs[k]->ended)
 			job_waits_told(w->jobs[k]->id);
-	if (push_tasks(d, pg, redis, w, &err) == 0 && push_letters(d, pg, redis, w, false, &err) == 0 &&
-	    push_letters(d, pg, redis, w, true, &err) == 0 && take_revived(redis, w, &err) == 0 && tell(d, redis, w, before, &err) == 0)
+	if (push_tasks(d, pg, redis, w, &pushes, &err) == 0 && push_letters(d, pg, redis, w, false, &err) == 0 &&
+	    push_letters(d, pg, redis, w, true, &err) == 0 && take_revived(redis, w, &err) == 0 && tell(d, redis, w, &pushes, before, &err) == 0)
 		return;
+	if (redis->owed)
+		redis_close(redis);     /* answers that nobody awaits any more */
 	log_warn("ledger.push_owed", "error=%s", log_quote(err.msg));
 	d->pushes_owed = true;
 	err_set(&why, ERR_RETRY, "what follows could not be pushed to Redis: %.500s", err.msg);

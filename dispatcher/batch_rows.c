@@ -76,8 +76,9 @@ int send_new_jobs(struct pg *pg, struct op **ops, size_t n, struct work *w, stru
 		else
 			add_job(&all, op, j, images);
 	}
-	if (table_send(&plain, pg, "INSERT INTO job (id, definition, high, items, total, made, images) SELECT * FROM unnest($1::uuid[], $2::bigint[], "
-			"$3::boolean[], $4::int[], $5::int[], $6::int[], $7::jsonb[])", err) < 0)
+	if (table_send_best(&plain, pg, "INSERT INTO job (id, definition, high, items, total, made, images) SELECT * FROM unnest($1::uuid[], "
+			"$2::bigint[], $3::boolean[], $4::int[], $5::int[], $6::int[], $7::jsonb[])", "INSERT INTO job (id, definition, high, items, "
+			"total, made, images) VALUES ($1::uuid, $2::bigint, $3::boolean, $4::int, $5::int, $6::int, $7::jsonb)", err) < 0)
 		return -1;
 	return table_send(&all, pg, "INSERT INTO job (id, definition, high, items, total, made, succeeded, failed, skipped, deadline_at, "
 		"client_id, images, params, labels, origin, message) SELECT id, def, high, items, total, made, ok, failed, skipped, "
@@ -115,6 +116,8 @@ static void add_changed_job(struct table *t, const struct wjob *j)
 	t->rows++;
 }
 
+#define WON "state = 'succeeded', succeeded = total, ended_at = clock_timestamp()"
+
 int send_jobs(struct pg *pg, const struct work *w, struct err *err)
 {
 	scoped(table_done) struct table further = { 0 }, won = { 0 }, all = { 0 };
@@ -138,8 +141,9 @@ int send_jobs(struct pg *pg, const struct work *w, struct err *err)
 			add_changed_job(&all, j);
 		}
 	}
-	if (table_send(&further, pg, "UPDATE job j SET succeeded = u.ok FROM unnest($1::uuid[], $2::int[]) u(id, ok) WHERE j.id = u.id", err) < 0 ||
-	    table_send(&won, pg, "UPDATE job SET state = 'succeeded', succeeded = total, ended_at = clock_timestamp() WHERE id = ANY($1::uuid[])", err) < 0)
+	if (table_send_best(&further, pg, "UPDATE job j SET succeeded = u.ok FROM unnest($1::uuid[], $2::int[]) u(id, ok) WHERE j.id = u.id",
+			"UPDATE job SET succeeded = $2::int WHERE id = $1::uuid", err) < 0 ||
+	    table_send_best(&won, pg, "UPDATE job SET " WON " WHERE id = ANY($1::uuid[])", "UPDATE job SET " WON " WHERE id = $1::uuid", err) < 0)
 		return -1;
 	return table_send(&all, pg, "UPDATE job j SET state = u.state, made = u.made, succeeded = u.ok, failed = u.failed, skipped = u.skipped, "
 		"cancelled = u.cancelled, ended_at = CASE WHEN u.state = 'running' THEN NULL WHEN u.ended THEN clock_timestamp() ELSE j.ended_at END, "
@@ -161,27 +165,34 @@ enum way {                              /* in which a row changes */
 };
 
 static const struct {
-	const char *types, *sql;
+	const char *types, *sql, *one;  /* one: of a single row, or NULL */
 } ways[WAYS] = {
 	[WAY_MADE] = { "uii", "INSERT INTO step (job, ordinal, waiting_on, state) SELECT job, ordinal, waiting_on, "
 		"CASE WHEN waiting_on = 0 THEN 'queued'::step_state ELSE 'blocked' END FROM unnest($1::uuid[], $2::int[], $3::int[]) "
-		"u(job, ordinal, waiting_on)" },
+		"u(job, ordinal, waiting_on)",
+		"INSERT INTO step (job, ordinal, waiting_on, state) VALUES ($1::uuid, $2::int, $3::int, "
+		"CASE WHEN $3::int = 0 THEN 'queued'::step_state ELSE 'blocked' END)" },
 	[WAY_MADE_OTHERWISE] = { "uiwwiii", "INSERT INTO step (job, ordinal, state, reason, waiting_on, missing, skipped_by) "
-		"SELECT * FROM unnest($1::uuid[], $2::int[], $3::step_state[], $4::skip_reason[], $5::int[], $6::int[], $7::int[])" },
+		"SELECT * FROM unnest($1::uuid[], $2::int[], $3::step_state[], $4::skip_reason[], $5::int[], $6::int[], $7::int[])", NULL },
 	[WAY_SUCCEEDED] = { "uif", "UPDATE step s SET state = 'succeeded', ms = u.ms, changed_at = clock_timestamp() "
-		"FROM unnest($1::uuid[], $2::int[], $3::real[]) u(job, ordinal, ms) WHERE s.job = u.job AND s.ordinal = u.ordinal" },
+		"FROM unnest($1::uuid[], $2::int[], $3::real[]) u(job, ordinal, ms) WHERE s.job = u.job AND s.ordinal = u.ordinal",
+		"UPDATE step SET state = 'succeeded', ms = $3::real, changed_at = clock_timestamp() WHERE job = $1::uuid AND ordinal = $2::int" },
 	[WAY_SUCCEEDED_WITH] = { "uifjj", "UPDATE step s SET state = 'succeeded', ms = u.ms, artifacts = u.artifacts, data = u.data, "
 		"changed_at = clock_timestamp() FROM unnest($1::uuid[], $2::int[], $3::real[], $4::jsonb[], $5::jsonb[]) "
-		"u(job, ordinal, ms, artifacts, data) WHERE s.job = u.job AND s.ordinal = u.ordinal" },
+		"u(job, ordinal, ms, artifacts, data) WHERE s.job = u.job AND s.ordinal = u.ordinal",
+		"UPDATE step SET state = 'succeeded', ms = $3::real, artifacts = $4::jsonb, data = $5::jsonb, changed_at = clock_timestamp() "
+		"WHERE job = $1::uuid AND ordinal = $2::int" },
 	[WAY_WAITING] = { "uiib", "UPDATE step s SET state = CASE WHEN u.queued THEN 'queued'::step_state ELSE 'blocked' END, "
 		"waiting_on = u.waiting_on, changed_at = clock_timestamp() FROM unnest($1::uuid[], $2::int[], $3::int[], $4::boolean[]) "
-		"u(job, ordinal, waiting_on, queued) WHERE s.job = u.job AND s.ordinal = u.ordinal" },
+		"u(job, ordinal, waiting_on, queued) WHERE s.job = u.job AND s.ordinal = u.ordinal",
+		"UPDATE step SET state = CASE WHEN $4::boolean THEN 'queued'::step_state ELSE 'blocked' END, waiting_on = $3::int, "
+		"changed_at = clock_timestamp() WHERE job = $1::uuid AND ordinal = $2::int" },
 	[WAY_ANY] = { "uiwwssiiifjj", "UPDATE step s SET state = u.state, reason = u.reason, attempt = u.attempt, deaths = u.deaths, "
 		"waiting_on = u.waiting_on, missing = u.missing, skipped_by = u.skipped_by, ms = coalesce(u.ms, s.ms), "
 		"artifacts = coalesce(u.artifacts, s.artifacts), data = coalesce(u.data, s.data), changed_at = clock_timestamp() "
 		"FROM unnest($1::uuid[], $2::int[], $3::step_state[], $4::skip_reason[], $5::smallint[], $6::smallint[], $7::int[], $8::int[], "
 		"$9::int[], $10::real[], $11::jsonb[], $12::jsonb[]) u(job, ordinal, state, reason, attempt, deaths, waiting_on, missing, skipped_by, "
-		"ms, artifacts, data) WHERE s.job = u.job AND s.ordinal = u.ordinal" },
+		"ms, artifacts, data) WHERE s.job = u.job AND s.ordinal = u.ordinal", NULL },
 };
 
 static enum way way_of_new(const struct inst *i)
@@ -279,7 +290,7 @@ int send_steps(struct pg *pg, const struct push *changed, size_t n, struct err *
 	}
 	for (size_t way = 0; way < WAYS; way++) {
 		if (rc == 0)
-			rc = table_send(&tables[way], pg, ways[way].sql, err);
+			rc = table_send_best(&tables[way], pg, ways[way].sql, ways[way].one, err);
 		table_done(&tables[way]);
 	}
 	return rc;

@@ -1,9 +1,11 @@
 #include "batch_write.h"
 
+#include "backlog.h"
 #include "batch_rows.h"
 #include "clock.h"
 #include "death.h"
 #include "handover.h"
+#include "leaf.h"
 #include "metrics.h"
 #include "origin_letter.h"
 #include "queues.h"
@@ -44,8 +46,9 @@ static struct changes find_changes(const struct work *w)
 	return c;
 }
 
-/* What fn adds to the columns for each instance that has changed. */
-static int send_each(struct pg *pg, const struct changes *c, const char *types, inst_fn fn, const char *sql, struct err *err)
+/* What fn adds to the columns for each instance that has changed; sql and one as for table_send_best(). */
+static int send_each(struct pg *pg, const struct changes *c, const char *types, inst_fn fn, const char *sql, const char *one,
+	struct err *err)
 {
 	scoped(table_done) struct table t = { 0 };
 
@@ -55,7 +58,7 @@ static int send_each(struct pg *pg, const struct changes *c, const char *types, 
 			return -1;
 		fn(&t, c->list[k].job, c->list[k].inst);
 	}
-	return table_send(&t, pg, sql, err);
+	return table_send_best(&t, pg, sql, one, err);
 }
 
 /* ---- rows ---- */
@@ -94,13 +97,13 @@ static int send_retries(struct pg *pg, const struct changes *c, struct err *err)
 	if (!c->has_retries)
 		return 0;
 	if (send_each(pg, c, "ui", add_dropped_retry, "DELETE FROM retry r USING unnest($1::uuid[], $2::int[]) u(job, ordinal) "
-			"WHERE r.job = u.job AND r.ordinal = u.ordinal", err) < 0)
+			"WHERE r.job = u.job AND r.ordinal = u.ordinal", NULL, err) < 0)
 		return -1;
 	return send_each(pg, c, "uidttt", add_retry, "INSERT INTO retry (job, ordinal, due_at, backend, reason, queue) SELECT job, ordinal, "
 		"clock_timestamp() + seconds * interval '1 second', backend, reason, queue "
 		"FROM unnest($1::uuid[], $2::int[], $3::float8[], $4::text[], $5::text[], $6::text[]) u(job, ordinal, seconds, backend, reason, queue) "
 		"ON CONFLICT (job, ordinal) DO UPDATE SET due_at = excluded.due_at, backend = excluded.backend, reason = excluded.reason, "
-		"queue = excluded.queue", err);
+		"queue = excluded.queue", NULL, err);
 }
 
 static void add_pass(struct table *t, struct wjob *j, struct inst *i)
@@ -119,7 +122,7 @@ static int send_passes(struct pg *pg, const struct changes *c, struct err *err)
 	if (!c->has_retries)
 		return 0;
 	return send_each(pg, c, "uis", add_pass, "UPDATE step s SET pass = u.pass FROM unnest($1::uuid[], $2::int[], $3::smallint[]) u(job, ordinal, pass) "
-		"WHERE s.job = u.job AND s.ordinal = u.ordinal", err);
+		"WHERE s.job = u.job AND s.ordinal = u.ordinal", NULL, err);
 }
 
 static void add_dead(struct table *t, struct wjob *j, struct inst *i)
@@ -150,13 +153,21 @@ static int send_dead(struct pg *pg, const struct changes *c, struct err *err)
 	if (!c->has_deaths)
 		return 0;
 	if (send_each(pg, c, "ui", add_revived, "DELETE FROM dead_letter l USING unnest($1::uuid[], $2::int[]) u(job, ordinal) "
-			"WHERE l.job = u.job AND l.ordinal = u.ordinal", err) < 0)
+			"WHERE l.job = u.job AND l.ordinal = u.ordinal", NULL, err) < 0)
 		return -1;
 	return send_each(pg, c, "uitsttb", add_dead, "INSERT INTO dead_letter (job, ordinal, queue, attempt, kind, message, discarded_at) "
 		"SELECT job, ordinal, queue, attempt, kind, message, CASE WHEN has_origin THEN now() END FROM unnest($1::uuid[], $2::int[], "
 		"$3::text[], $4::smallint[], $5::text[], $6::text[], $7::boolean[]) u(job, ordinal, queue, attempt, kind, message, has_origin) "
 		"ON CONFLICT (job, ordinal) DO UPDATE SET attempt = excluded.attempt, kind = excluded.kind, message = excluded.message, "
-		"failed_at = excluded.failed_at, discarded_at = excluded.discarded_at", err);
+		"failed_at = excluded.failed_at, discarded_at = excluded.discarded_at", NULL, err);
+}
+
+static void add_size(struct pg_column *c, const json_t *size)
+{
+	if (json_integer_value(size))
+		pg_column_int(c, json_integer_value(size));
+	else
+		pg_column_null(c);
 }
 
 static void add_artifacts(struct table *t, struct wjob *j, struct inst *i)
@@ -165,17 +176,17 @@ static void add_artifacts(struct table *t, struct wjob *j, struct inst *i)
 	size_t k;
 
 	json_array_foreach(i->artifact_list, k, a) {
-		scoped(free_p) char *hex = xasprintf("\\x%s", json_string_value(json_object_get(a, "digest")));
-		json_int_t width = json_integer_value(json_object_get(a, "width")), height = json_integer_value(json_object_get(a, "height"));
+		uint8_t digest[32];
 
+		must(sodium_hex2bin(digest, sizeof digest, json_string_value(json_object_get(a, "digest")), 2 * sizeof digest, NULL, NULL, NULL) == 0);
 		pg_column_uuid(&t->columns[0], j->raw);
 		pg_column_int(&t->columns[1], i->ordinal);
 		pg_column_text(&t->columns[2], json_string_value(json_object_get(a, "name")));
-		pg_column_text(&t->columns[3], hex);
+		pg_column_bytes(&t->columns[3], digest, sizeof digest);
 		pg_column_text(&t->columns[4], json_string_value(json_object_get(a, "media_type")));
 		pg_column_int(&t->columns[5], json_integer_value(json_object_get(a, "bytes")));
-		pg_column_int(&t->columns[6], width);
-		pg_column_int(&t->columns[7], height);
+		add_size(&t->columns[6], json_object_get(a, "width"));
+		add_size(&t->columns[7], json_object_get(a, "height"));
 		t->rows++;
 	}
 }
@@ -184,10 +195,11 @@ static int send_artifacts(struct pg *pg, const struct changes *c, struct err *er
 {
 	if (!c->has_artifacts)
 		return 0;
-	return send_each(pg, c, "uitqtlii", add_artifacts, "INSERT INTO artifact (job, ordinal, name, digest, media_type, bytes, width, height) "
-		"SELECT job, ordinal, name, digest, media_type, bytes, nullif(width, 0), nullif(height, 0) FROM unnest($1::uuid[], $2::int[], "
-		"$3::text[], $4::bytea[], $5::text[], $6::bigint[], $7::int[], $8::int[]) u(job, ordinal, name, digest, media_type, bytes, width, height) "
-		"ON CONFLICT DO NOTHING", err);
+	return send_each(pg, c, "uitytlii", add_artifacts, "INSERT INTO artifact (job, ordinal, name, digest, media_type, bytes, width, height) "
+		"SELECT * FROM unnest($1::uuid[], $2::int[], $3::text[], $4::bytea[], $5::text[], $6::bigint[], $7::int[], $8::int[]) "
+		"ON CONFLICT DO NOTHING",
+		"INSERT INTO artifact (job, ordinal, name, digest, media_type, bytes, width, height) "
+		"VALUES ($1::uuid, $2::int, $3::text, $4::bytea, $5::text, $6::bigint, $7::int, $8::int) ON CONFLICT DO NOTHING", err);
 }
 
 static void add_uuid(struct pg_column *c, const char *text)
@@ -292,41 +304,55 @@ static int send_letter_changes(struct pg *pg, struct op **ops, size_t n, struct 
 
 static int send_backlog(struct dispatcher *d, struct pg *pg, struct work *w, struct err *err)
 {
-	static const char sql[] = "INSERT INTO backlog (queue, job, ordinal) SELECT * FROM unnest($1::text[], $2::uuid[], $3::int[])";
-	scoped(table_done) struct table t = { 0 };
+	scoped(backlog_done) struct backlog b = { 0 };
 	size_t n;
 	scoped(free_p) struct push *list = work_pushes(w, &n);
 
-	table_begin(&t, "tui");
 	for (size_t k = 0; k < n; k++) {
 		struct wjob *j = list[k].job;
 		struct inst *i = list[k].inst;
 
 		if (handover_take(j, i) || queues_reserve(d->queues, queue_of(j, i->ordinal), j->high || i->probe))
 			continue;
-		if (table_step(&t, pg, sql, err) < 0)
-			return -1;
 		i->push = false;
 		metric_add(METRIC_BACKLOGGED, 1);
-		pg_column_text(&t.columns[0], queue_of(j, i->ordinal));
-		pg_column_uuid(&t.columns[1], j->raw);
-		pg_column_int(&t.columns[2], i->ordinal);
-		t.rows++;
+		if (backlog_add(&b, pg, queue_of(j, i->ordinal), j->raw, i->ordinal, err) < 0)
+			return -1;
 	}
-	return table_send(&t, pg, sql, err);
+	return backlog_send(&b, pg, err);
 }
 
-int write_all(struct dispatcher *d, struct pg *pg, struct work *w, struct op **ops, size_t n, struct err *err)
+static int send_states(struct pg *pg, const struct changes *c, struct work *w, struct op **ops, size_t n, struct err *err)
+{
+	return send_new_jobs(pg, ops, n, w, err) < 0 || send_steps(pg, c->list, c->n, err) < 0 || send_jobs(pg, w, err) < 0 ? -1 : 0;
+}
+
+static int wait_for_leaves(struct pg *pg, struct work *w, struct err *err)
+{
+	size_t n = pg->nsent;
+	scoped(free_p) PGresult **r = xcalloc(n, sizeof(PGresult *));
+
+	if (pg_wait(pg, r, err) < 0)
+		return -1;
+	leaf_take(w, r[0]);
+	for (size_t k = 0; k < n; k++)
+		PQclear(r[k]);
+	return 0;
+}
+
+int write_all(struct dispatcher *d, struct pg *pg, struct work *w, struct op **ops, size_t n, enum write_way how, struct err *err)
 {
 	scoped(changes_done) struct changes c = find_changes(w);
 
-	if (send_new_jobs(pg, ops, n, w, err) < 0 || send_steps(pg, c.list, c.n, err) < 0 || send_jobs(pg, w, err) < 0 ||
+	if ((how == WRITE_LEAVES ? leaf_send(pg, w, err) : send_states(pg, &c, w, ops, n, err)) < 0 ||
 	    send_passes(pg, &c, err) < 0 || send_retries(pg, &c, err) < 0 || send_dead(pg, &c, err) < 0 || send_artifacts(pg, &c, err) < 0 ||
 	    send_attempts(pg, ops, n, err) < 0 || send_refused(pg, ops, n, err) < 0 || send_letter_changes(pg, ops, n, err) < 0 ||
 	    origin_letters_send(pg, w, ops, n, err) < 0 || send_backlog(d, pg, w, err) < 0 || table_make_room(pg, err) < 0 ||
-	    pg_send(pg, err, "COMMIT", PG_NONE) < 0) {
+	    (how == WRITE_COMMIT && pg_send(pg, err, "COMMIT", PG_NONE) < 0)) {
 		pg_close(pg);           /* half a pipeline is under way */
 		return -1;
 	}
+	if (how == WRITE_LEAVES)
+		return wait_for_leaves(pg, w, err);
 	return pg_wait(pg, NULL, err);
 }

@@ -22,6 +22,7 @@
 #define TOPICS_MAX   20000
 #define TICK_MS       1000
 #define RECENT_MS     5000
+#define ID_AGE_MS     1500              /* intake makes ids, and then waits a second for what gets them */
 #define KEEP_ALIVE_MS 15000
 #define ONE_JOB_BYTES (16 << 10)        /* pending, before only the newest is kept */
 #define ALL_BYTES     (256 << 10)       /* pending, before the stream ends */
@@ -506,7 +507,7 @@ void events_add(struct events *e, const char *job, struct stream *take_stream)
 
 	s->stream = take_stream;
 	s->fresh = true;
-	uuid_at(clock_wall_us() / 1000, s->since);
+	uuid_at(clock_wall_us() / 1000 - ID_AGE_MS, s->since);
 	if (job)
 		memcpy(s->job, job, UUID_TEXT);
 	pthread_mutex_lock(&e->lock);

@@ -1,76 +1,96 @@
 #include "feed.h"
 
+#include "backlog.h"
 #include "clock.h"
+#include "envelope.h"
+#include "fault.h"
 #include "load.h"
 #include "queues.h"
+#include "uuid.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #define CHUNK    2000LL
-#define LOCK_KEY "72627266"
 #define RUN_MAX  20000LL        /* of one queue at a time: other dispatchers feed it, too, and see only then that it is full */
 #define WHOLE_MS 5000
-#define LATE     50000LL        /* what is committed after so many later rows is found by the next look from the beginning */
+#define LATE     50000LL        /* what is committed after so many later steps is found by the next look from the beginning */
+#define ROWS_MIN 16
 
-/* The rows go when their tasks are in the queue: a crash in between pushes twice, which does no harm. */
-static int push_rows(struct dispatcher *d, struct pg *pg, struct redis *redis, const PGresult *r, struct err *err)
+/* The jobs of the rows, one for each; steps of one job stand side by side. */
+static struct wjob **jobs_of(struct work *w, const PGresult *r)
+{
+	int rows = PQntuples(r);
+	struct wjob **jobs = xcalloc((size_t)rows, sizeof *jobs);
+
+	for (int k = 0; k < rows; k++) {
+		uint8_t raw[16];
+		char id[UUID_TEXT];
+
+		pg_uuid(r, k, 1, raw);
+		if (k && memcmp(raw, jobs[k - 1]->raw, sizeof raw) == 0) {
+			jobs[k] = jobs[k - 1];
+			continue;
+		}
+		uuid_text(raw, id);
+		jobs[k] = work_add_job(w, id);
+	}
+	return jobs;
+}
+
+/* They leave the table when their tasks are in the queue: a crash in between pushes twice, which does no harm. */
+static int push_steps(struct dispatcher *d, struct pg *pg, struct redis *redis, const PGresult *r, struct err *err)
 {
 	scoped(work_done) struct work w = { 0 };
-	size_t rows = (size_t)PQntuples(r), n = 0;
-	struct outgoing *out = xcalloc(rows, sizeof *out);
-	int rc;
+	scoped(free_p) struct wjob **jobs = jobs_of(&w, r);
+	struct outgoing *out = xcalloc((size_t)PQntuples(r), sizeof *out);
+	size_t n = 0;
+	int rc = load_jobs(pg, &w, err);
 
-	for (size_t k = 0; k < rows; k++)
-		work_add_job(&w, pg_text(r, (int)k, 0));
-	rc = load_jobs(pg, &w, err);
-	for (size_t k = 0; rc == 0 && k < rows; k++) {
-		struct wjob *j = work_job(&w, pg_text(r, (int)k, 0));
+	for (int row = 0; rc == 0 && row < PQntuples(r); row++) {
+		struct wjob *j = jobs[row];
 
-		if (j->def && j->state == JOB_RUNNING && pg_bool(r, (int)k, 3))
-			out[n++] = (struct outgoing){ .job = j, .ordinal = (int)pg_int(r, (int)k, 1), .attempt = (int)pg_int(r, (int)k, 2),
-				.pass = (int)pg_int(r, (int)k, 4) };
+		if (j->def && j->state == JOB_RUNNING && pg_bool(r, row, 5))
+			out[n++] = (struct outgoing){ .job = j, .ordinal = (int)pg_int(r, row, 2), .attempt = (int)pg_int(r, row, 3),
+				.pass = (int)pg_int(r, row, 4) };
 	}
 	if (rc == 0 && n)
 		rc = envelopes_build(d, pg, out, n, err);
 	if (rc == 0 && n)
 		rc = queues_push(redis, out, n, err);
+	if (rc == 0)
+		fault_die("feed.pushed");
 	outgoing_free(out, n);
 	return rc;
 }
 
-static void seq_text(int64_t seq, char text[24])
+/* The next look begins about there: not behind the last row, as others are being written yet. */
+static void remember(struct feed_place *p, const PGresult *r)
 {
-	snprintf(text, 24, "%lld", (long long)seq);
+	int steps = PQntuples(r);
+
+	p->rows = 1;
+	for (int k = 1; k < steps; k++)
+		p->rows += pg_int(r, k, 0) != pg_int(r, k - 1, 0);
+	p->seq = max_of(p->seq, pg_int(r, steps - 1, 0) - LATE * p->rows / steps);
 }
 
-/* *ret_n: how many rows there were. Only one dispatcher at a time feeds a queue; of the others this finds nothing. A commit
+/* *ret_n: how many steps were taken. Only one dispatcher at a time feeds a queue; for the others this is none. A commit
  * that PostgreSQL forgets in a crash pushes twice, which does no harm, so nobody waits for it. */
 static int feed_some(struct feed_place *p, struct dispatcher *d, struct pg *pg, struct redis *redis, long long room, int *ret_n,
 	struct err *err)
 {
 	scoped(PQclear_p) PGresult *r = NULL;
-	char most[24], from[24];
-	int rc;
+	int most = (int)min_of(room, CHUNK), rows = min_of(2 * p->rows + ROWS_MIN, most);
 
-	seq_text(min_of(room, CHUNK), most);
-	seq_text(p->seq, from);
-	if (pg_script(pg, "BEGIN; SET LOCAL synchronous_commit = off", err) < 0)
-		return -1;
-	rc = pg_query(pg, &r, err, "WITH mine AS MATERIALIZED (SELECT pg_try_advisory_xact_lock(" LOCK_KEY ", hashtext($1)) AS ok), "
-		"gone AS (DELETE FROM backlog WHERE queue = $1 AND seq >= $2::bigint AND seq <= (SELECT max(seq) FROM (SELECT seq FROM backlog "
-		"WHERE queue = $1 AND seq >= $2::bigint ORDER BY seq LIMIT $3::int) head WHERE (SELECT ok FROM mine)) RETURNING seq, job, ordinal) "
-		"SELECT g.job::text, g.ordinal, s.attempt, s.state = 'queued', s.pass, g.seq FROM gone g JOIN step s ON s.job = g.job "
-		"AND s.ordinal = g.ordinal ORDER BY g.seq", PG_VALUES(p->queue, from, most));
-	if (rc == 0)
-		rc = push_rows(d, pg, redis, r, err);
-	if (rc < 0) {
+	if (backlog_take(pg, p->queue, p->seq, rows, most, &r, err) < 0 ||
+	    (r && PQntuples(r) && push_steps(d, pg, redis, r, err) < 0)) {
 		pg_rollback(pg);
 		return -1;
 	}
-	*ret_n = PQntuples(r);
+	*ret_n = r ? PQntuples(r) : 0;
 	if (*ret_n)
-		p->seq = max_of(p->seq, pg_int(r, *ret_n - 1, 5) - LATE);
+		remember(p, r);
 	return pg_script(pg, "COMMIT", err);
 }
 

@@ -17,6 +17,7 @@ struct feed {                           /* all zero at first */
 	struct feed_place {
 		char queue[40];
 		int64_t seq;            /* nothing, or little, of its backlog is before this one */
+		int rows;               /* taken at once the last time: the next time it will be about as many */
 		bool has_backlog;
 	} places[FEED_QUEUES_MAX];
 	size_t n;

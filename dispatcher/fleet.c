@@ -150,7 +150,7 @@ static int count_rows(struct pg *pg, json_t *names, struct err *err)
 {
 	static const char sql[] =
 		"SELECT queue, sum(backlog)::bigint, sum(dead)::bigint FROM ("
-		" SELECT queue, count(*) AS backlog, 0 AS dead FROM backlog GROUP BY queue"
+		" SELECT queue, sum(steps) AS backlog, 0 AS dead FROM backlog GROUP BY queue"
 		" UNION ALL SELECT queue, 0, count(*) FROM dead_letter WHERE discarded_at IS NULL GROUP BY queue"
 		" UNION ALL SELECT DISTINCT queue, 0, 0 FROM definition_step) AS counted GROUP BY queue";
 	scoped(PQclear_p) PGresult *r = NULL;

@@ -95,17 +95,18 @@ int load_jobs_take(struct pg *pg, struct work *w, const PGresult *r, struct err 
 	return 0;
 }
 
-static int send_jobs_query(struct pg *pg, struct work *w, const char *sql, struct err *err)
+static int send_jobs_query(struct pg *pg, struct work *w, const char *sql, const char *one, struct err *err)
 {
 	scoped(pg_column_free) struct pg_column ids = { .type = PG_UUID };
 
 	list_unloaded(w, &ids);
-	return pg_send_columns(pg, err, sql, 1, (struct pg_column *[]){ &ids }, true);
+	return (ids.rows == 1 ? pg_send_row : pg_send_columns)(pg, err, ids.rows == 1 ? one : sql, 1, (struct pg_column *[]){ &ids }, true);
 }
 
 int load_jobs_send(struct pg *pg, struct work *w, struct err *err)
 {
-	return send_jobs_query(pg, w, "SELECT " JOB_COLUMNS " FROM job WHERE id = ANY($1::uuid[]) ORDER BY id FOR NO KEY UPDATE", err);
+	return send_jobs_query(pg, w, "SELECT " JOB_COLUMNS " FROM job WHERE id = ANY($1::uuid[]) ORDER BY id FOR NO KEY UPDATE",
+		"SELECT " JOB_COLUMNS " FROM job WHERE id = $1::uuid FOR NO KEY UPDATE", err);
 }
 
 int load_jobs(struct pg *pg, struct work *w, struct err *err)
@@ -117,7 +118,8 @@ int load_jobs(struct pg *pg, struct work *w, struct err *err)
 		any = !w->jobs[k]->is_loaded && !w->jobs[k]->is_new;
 	if (!any)
 		return 0;
-	if (pg_settle(pg, err) < 0 || send_jobs_query(pg, w, "SELECT " JOB_COLUMNS " FROM job WHERE id = ANY($1::uuid[])", err) < 0 || pg_wait(pg, &r, err) < 0)
+	if (pg_settle(pg, err) < 0 || send_jobs_query(pg, w, "SELECT " JOB_COLUMNS " FROM job WHERE id = ANY($1::uuid[])",
+			"SELECT " JOB_COLUMNS " FROM job WHERE id = $1::uuid", err) < 0 || pg_wait(pg, &r, err) < 0)
 		return -1;
 	return load_jobs_take(pg, w, r, err);
 }
@@ -218,6 +220,9 @@ int load_wants_send(struct pg *pg, struct work *w, bool *ret_sent, struct err *e
 	*ret_sent = last != NULL;
 	if (!last)
 		return 0;
+	if (jobs.rows == 1)
+		return pg_send_row(pg, err, "SELECT " STEP_COLUMNS " FROM step s WHERE s.job = $1::uuid AND s.ordinal = $2::int", 2,
+			(struct pg_column *[]){ &jobs, &ordinals }, true);
 	return pg_send_columns(pg, err, "SELECT " STEP_COLUMNS " FROM unnest($1::uuid[], $2::int[]) u(job, ordinal) "
 		"JOIN step s ON s.job = u.job AND s.ordinal = u.ordinal", 2, (struct pg_column *[]){ &jobs, &ordinals }, true);
 }

@@ -181,11 +181,12 @@ static int read_answers(struct redis *redis, unsigned commands, struct err *err)
 }
 
 /* The name is said with every push: a Redis that lost everything lost the names too. */
-int queues_push(struct redis *redis, const struct outgoing *out, size_t n, struct err *err)
+int queues_append(struct redis *redis, const struct outgoing *out, size_t n, struct pushes *ret, struct err *err)
 {
 	struct met met = { 0 };
 	unsigned commands = 0;
 
+	*ret = (struct pushes){ 0 };
 	for (size_t from = 0, to; from < n; from = to, commands++) {
 		const char *queue = node_of(&out[from])->queue;
 
@@ -198,8 +199,24 @@ int queues_push(struct redis *redis, const struct outgoing *out, size_t n, struc
 		if (append_run(redis, out + from, to - from, queue, err) < 0)
 			return -1;
 	}
-	if (read_answers(redis, commands, err) < 0)
-		return -1;
-	metric_add(METRIC_PUSHED, n);
+	*ret = (struct pushes){ commands, n };
 	return 0;
+}
+
+int queues_finish(struct redis *redis, struct pushes *p, struct err *err)
+{
+	const struct pushes all = *p;
+
+	*p = (struct pushes){ 0 };
+	if (read_answers(redis, all.commands, err) < 0)
+		return -1;
+	metric_add(METRIC_PUSHED, all.tasks);
+	return 0;
+}
+
+int queues_push(struct redis *redis, const struct outgoing *out, size_t n, struct err *err)
+{
+	struct pushes p;
+
+	return queues_append(redis, out, n, &p, err) < 0 ? -1 : queues_finish(redis, &p, err);
 }

@@ -26,5 +26,12 @@ size_t queues_names(struct queues *q, char (*names)[40], size_t max);
 
 /* RPUSH (high priority, probes: LPUSH) of all, pipelined, and the queues' names into pixelfleet:queues. */
 int queues_push(struct redis *redis, const struct outgoing *out, size_t n, struct err *err) must_use;
+/* The same in two halves, so that other commands can go along behind them: queues_finish() reads the answers. */
+struct pushes {
+	unsigned commands;
+	size_t tasks;
+};
+int queues_append(struct redis *redis, const struct outgoing *out, size_t n, struct pushes *ret, struct err *err) must_use;
+int queues_finish(struct redis *redis, struct pushes *p, struct err *err) must_use;
 
 #endif

@@ -1,5 +1,6 @@
 #include "rebuild.h"
 
+#include "backlog.h"
 #include "clock.h"
 #include "envelope.h"
 #include "load.h"
@@ -20,6 +21,8 @@
 #define PUSH_WAIT_MS 1000       /* what was committed before arrives */
 #define JOBS_PAGE    "500"
 #define LIST_PAGE    2000
+#define BACKLOG_PAGE "1000"
+#define PAUSE_STEPS  10000
 #define PUSH_CHUNK   1000
 #define SETTLED_S    "10"       /* a scan leaves alone what was queued just now: it may be on its way */
 #define MARK         "pixelfleet:rebuilding"
@@ -160,23 +163,30 @@ static int read_lists(struct scan *s, const char *names_key, const char *prefix,
 static int read_backlog(struct scan *s, struct err *err)
 {
 	scoped(free_p) char *queue = xstrdup(""), *seq = xstrdup("0");
+	size_t read = 0;
 
 	for (;;) {
 		scoped(PQclear_p) PGresult *r = NULL;
 		int rows;
 
-		if (pg_query(s->pg, &r, err, "SELECT job::text, ordinal, queue, seq FROM backlog WHERE (queue, seq) > ($1, $2::bigint) "
-				"ORDER BY queue, seq LIMIT 10000", PG_VALUES(queue, seq)) < 0)
+		if (pg_query(s->pg, &r, err, "SELECT job::text, ordinal, stride, steps, queue, seq FROM backlog WHERE (queue, seq) > ($1, $2::bigint) "
+				"ORDER BY queue, seq LIMIT " BACKLOG_PAGE, PG_VALUES(queue, seq)) < 0)
 			return -1;
 		rows = PQntuples(r);
-		for (int row = 0; row < rows; row++)
-			taskset_add(&s->set, pg_text(r, row, 0), (int)pg_int(r, row, 1));
+		for (int row = 0; row < rows; row++) {
+			struct series of = { (int)pg_int(r, row, 1), (int)pg_int(r, row, 2), (int)pg_int(r, row, 3) };
+
+			for (int k = 0; k < of.steps; k++)
+				taskset_add(&s->set, pg_text(r, row, 0), series_ordinal(&of, k));
+			read += (size_t)of.steps;
+			if (read >= PAUSE_STEPS && go_on(s, err) < 0)
+				return -1;
+			read %= PAUSE_STEPS;
+		}
 		if (!rows)
 			return 0;
 		free(queue), free(seq);
-		queue = xstrdup(pg_text(r, rows - 1, 2)), seq = xstrdup(pg_text(r, rows - 1, 3));
-		if (go_on(s, err) < 0)
-			return -1;
+		queue = xstrdup(pg_text(r, rows - 1, 4)), seq = xstrdup(pg_text(r, rows - 1, 5));
 	}
 }
 
@@ -206,21 +216,13 @@ static int push_chunk(struct scan *s, struct outgoing *out, size_t n, struct err
 /* Steps over the window go to the backlog. */
 static int put_in_backlog(struct pg *pg, const struct outgoing *out, size_t n, struct err *err)
 {
-	scoped(buf_free) struct buf queues = { 0 }, jobs = { 0 }, ordinals = { 0 };
+	scoped(backlog_done) struct backlog b = { 0 };
+	int item;
 
-	if (!n)
-		return 0;
-	pg_array_begin(&queues), pg_array_begin(&jobs), pg_array_begin(&ordinals);
-	for (size_t k = 0; k < n; k++) {
-		int item;
-
-		pg_array_text(&queues, out[k].job->def->nodes[definition_node(out[k].job->def, out[k].job->items, out[k].ordinal, &item)].queue);
-		pg_array_word(&jobs, out[k].job->id);
-		pg_array_int(&ordinals, out[k].ordinal);
-	}
-	pg_array_end(&queues), pg_array_end(&jobs), pg_array_end(&ordinals);
-	return pg_query(pg, NULL, err, "INSERT INTO backlog (queue, job, ordinal) SELECT * FROM unnest($1::text[], $2::uuid[], $3::int[])",
-		PG_VALUES(queues.text, jobs.text, ordinals.text));
+	for (size_t k = 0; k < n; k++)
+		if (backlog_add(&b, pg, work_node(out[k].job, out[k].ordinal, &item)->queue, out[k].job->raw, out[k].ordinal, err) < 0)
+			return -1;
+	return backlog_send(&b, pg, err) < 0 ? -1 : pg_settle(pg, err);
 }
 
 static int push_missing(struct scan *s, struct work *w, const PGresult *steps, struct err *err)
@@ -238,7 +240,7 @@ static int push_missing(struct scan *s, struct work *w, const PGresult *steps, s
 
 			if (!o.job || !o.job->def || taskset_has(&s->set, o.job->id, o.ordinal))
 				continue;
-			if (queues_reserve(s->d->queues, o.job->def->nodes[definition_node(o.job->def, o.job->items, o.ordinal, &item)].queue, o.job->high))
+			if (queues_reserve(s->d->queues, work_node(o.job, o.ordinal, &item)->queue, o.job->high))
 				out[n++] = o;
 			else
 				over[nover++] = o;

@@ -6,9 +6,9 @@
 
 static enum pg_type type_of(char letter)
 {
-	static const char letters[] = "ubsilfdtjwq";
+	static const char letters[] = "ubsilfdtjywq";
 	static const enum pg_type types[] = { PG_UUID, PG_BOOL, PG_INT2, PG_INT4, PG_INT8, PG_FLOAT4, PG_FLOAT8, PG_TEXT, PG_JSONB,
-		PG_WORDS, PG_QUOTED };
+		PG_BYTEA, PG_WORDS, PG_QUOTED };
 	const char *at = strchr(letters, letter);
 
 	must(at && *at);
@@ -34,7 +34,7 @@ int table_make_room(struct pg *pg, struct err *err)
 	return pg_is_full(pg) ? pg_wait(pg, NULL, err) : 0;
 }
 
-int table_send(struct table *t, struct pg *pg, const char *sql, struct err *err)
+int table_send_best(struct table *t, struct pg *pg, const char *sql, const char *one, struct err *err)
 {
 	struct pg_column *columns[PG_COLUMNS_MAX];
 
@@ -44,7 +44,12 @@ int table_send(struct table *t, struct pg *pg, const char *sql, struct err *err)
 		return -1;
 	for (int k = 0; k < t->n; k++)
 		columns[k] = &t->columns[k];
-	return pg_send_columns(pg, err, sql, t->n, columns, false);
+	return t->rows == 1 && one ? pg_send_row(pg, err, one, t->n, columns, false) : pg_send_columns(pg, err, sql, t->n, columns, false);
+}
+
+int table_send(struct table *t, struct pg *pg, const char *sql, struct err *err)
+{
+	return table_send_best(t, pg, sql, NULL, err);
 }
 
 int table_step(struct table *t, struct pg *pg, const char *sql, struct err *err)

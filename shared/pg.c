@@ -14,8 +14,8 @@
 #define PATIENCE_S 60
 #define SLACK_MS   2000         /* the server's own limit comes first: its answer says what took so long */
 /* Both sides notice within half a minute when the other is gone without a word, so that neither waits on a
- * dead connection nor keeps rows locked for one. */
-#define SESSION "-c search_path=pixelfleet,public -c TimeZone=UTC -c idle_in_transaction_session_timeout=15000 " \
+ * dead connection nor keeps rows locked for one. No statement is so long that compiling it would pay. */
+#define SESSION "-c search_path=pixelfleet,public -c TimeZone=UTC -c jit=off -c idle_in_transaction_session_timeout=15000 " \
 	"-c tcp_keepalives_idle=10 -c tcp_keepalives_interval=5 -c tcp_keepalives_count=3 -c tcp_user_timeout=20000 " \
 	"-c client_connection_check_interval=5000 -c statement_timeout="
 
@@ -284,15 +284,29 @@ static int take(struct pg *pg, int64_t until_ms, PGresult **ret, bool *failed, s
 	return 0;
 }
 
-/* After a failure the prepared names of this pipeline are in doubt: begin anew with the connection. */
-static int abandon(struct pg *pg, PGresult **results, size_t n)
+static int forget(PGresult **results, size_t n)
 {
 	for (size_t i = 0; results && i < n; i++) {
 		PQclear(results[i]);
 		results[i] = NULL;
 	}
-	pg_close(pg);
 	return -1;
+}
+
+/* After a failure names that were prepared by this pipeline are in doubt: begin anew with the connection. */
+static int abandon(struct pg *pg, PGresult **results, size_t n)
+{
+	pg_close(pg);
+	return forget(results, n);
+}
+
+/* Nothing is left of a pipeline that has failed. */
+static bool is_clean(const struct pg *pg, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (pg->sent_prepare[i])
+			return false;
+	return PQtransactionStatus(pg->conn) == PQTRANS_IDLE;
 }
 
 /* The answer to the end of the pipeline. */
@@ -328,8 +342,10 @@ int pg_wait(struct pg *pg, PGresult **results, struct err *err)
 		if (take(pg, until_ms, results ? &results[i] : NULL, &failed, err) < 0)
 			return abandon(pg, results, n);
 	}
-	if (take_sync(pg, until_ms, failed ? &other : err) < 0 || failed)
+	if (take_sync(pg, until_ms, failed ? &other : err) < 0)
 		return abandon(pg, results, n);
+	if (failed)
+		return is_clean(pg, n) ? forget(results, n) : abandon(pg, results, n);
 	return 0;
 }
 

@@ -10,7 +10,8 @@
  *		...
  *
  * Many statements in one round trip: pg_send() each, then pg_wait() for all their results;
- * the first error undoes the transaction and is the one reported.
+ * the first error undoes the transaction and is the one reported. Where no BEGIN was sent they are a transaction of
+ * their own; after its failure the connection stays, unless names were being prepared.
  *
  * Errors: a lost connection, and the SQLSTATE classes that pass by themselves (08 connection,
  * 40 rollback, 53 resources, 55 lock, 57 operator) are ERR_RETRY; the rest is ERR_REJECT.

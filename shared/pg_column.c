@@ -5,6 +5,7 @@
 #include <string.h>
 
 #define HEAD 20                 /* dimensions, flags, element type, length, lower bound */
+#define VALUE (HEAD + 4)        /* where the first value is, behind its length */
 
 static bool is_literal(enum pg_type t)
 {
@@ -16,6 +17,7 @@ static uint32_t oid(enum pg_type t)
 {
 	switch (t) {
 	case PG_BOOL: return 16;
+	case PG_BYTEA: return 17;
 	case PG_INT8: return 20;
 	case PG_INT2: return 21;
 	case PG_INT4: return 23;
@@ -133,6 +135,12 @@ void pg_column_uuid(struct pg_column *c, const uint8_t raw[16])
 	memcpy(add(c, 16), raw, 16);
 }
 
+void pg_column_bytes(struct pg_column *c, const void *v, size_t n)
+{
+	must(c->type == PG_BYTEA);
+	memcpy(add(c, (uint32_t)n), v, n);
+}
+
 void pg_column_text(struct pg_column *c, const char *v)
 {
 	size_t n;
@@ -186,5 +194,22 @@ int pg_send_columns(struct pg *pg, struct err *err, const char *sql, int n, stru
 	must(n <= PG_COLUMNS_MAX);
 	for (int k = 0; k < n; k++)
 		close_column(columns[k], &values[k], &lengths[k], &formats[k]);
+	return pg_send_params(pg, err, sql, &(struct pg_params){ n, values, lengths, formats, is_binary });
+}
+
+int pg_send_row(struct pg *pg, struct err *err, const char *sql, int n, struct pg_column *const *columns, bool is_binary)
+{
+	const char *values[PG_COLUMNS_MAX];
+	int lengths[PG_COLUMNS_MAX], formats[PG_COLUMNS_MAX];
+
+	must(n <= PG_COLUMNS_MAX);
+	for (int k = 0; k < n; k++) {
+		const struct pg_column *c = columns[k];
+
+		must(c->rows == 1 && !is_literal(c->type));
+		values[k] = c->has_null ? NULL : c->bytes.text + VALUE;
+		lengths[k] = c->has_null ? 0 : (int)(c->bytes.len - VALUE);
+		formats[k] = 1;
+	}
 	return pg_send_params(pg, err, sql, &(struct pg_params){ n, values, lengths, formats, is_binary });
 }

@@ -9,6 +9,7 @@ import urllib.request
 import psycopg2
 import redis
 
+import pictures
 from accounts import Accounts, Health
 from fleet import SANITIZER
 from injury import TABLE, Cannot, make
@@ -180,6 +181,8 @@ class Round:
                  {"id": "nap", "tool": "sleep", "needs": [], "params": {"seconds": 1}, "queue": "odd"}]
         self.canaries += 1
         body = {"pipeline": {"steps": steps}, "images": self.lane.some_pictures(4)}
+        if point.point.startswith("feed."):     # more than the window
+            body = {"pipeline": {"steps": [{"id": "a", "tool": "noop"}]}, "images": pictures.names(1000)}
         job = Job(f"s{self.seed}r{self.number}-more-{self.canaries}", "more", body, {"succeeded", "failed", "partial"})
         point.provoke(self.lane)
         self.jobs.append(job)

@@ -288,6 +288,10 @@ class Fleet:
         names = self.redis.keys("pixelfleet:queue:*") + self.redis.keys("pixelfleet:running:*")
         return sum(self.redis.llen(name) for name in names)
 
+    def backlog(self, queue=None):
+        """How many steps wait in PostgreSQL until there is room for them in their queue, or in all queues."""
+        return self.one("SELECT coalesce(sum(steps), 0) FROM pixelfleet.backlog WHERE queue = coalesce(%s, queue)", queue)
+
     # -- the end
 
     def kill(self):

@@ -133,12 +133,12 @@ def test_what_is_handed_over_takes_no_room_of_the_window_and_passes_a_backlog_by
     fleet.start_dispatcher()
     alive(fleet)
     fleet.submit(CHAIN, names(6))
-    wait_for(lambda: fleet.redis.llen(IO) == 2 and fleet.one("SELECT count(*) FROM pixelfleet.backlog") == 4, 20, "a backlog")
+    wait_for(lambda: fleet.redis.llen(IO) == 2 and fleet.backlog() == 4, 20, "a backlog")
     answer = report(fleet, claim(fleet), {"io": 4})
     assert [json.loads(t)["step"] for t in answer["tasks"]] == ["b"]
-    wait_for(lambda: fleet.redis.llen(IO) == 2 and fleet.one("SELECT count(*) FROM pixelfleet.backlog") == 3, 20, "the window is filled again")
+    wait_for(lambda: fleet.redis.llen(IO) == 2 and fleet.backlog() == 3, 20, "the window is filled again")
     assert report(fleet, claim(fleet)) == {"answers": ["accepted"]}
-    wait_for(lambda: fleet.one("SELECT count(*) FROM pixelfleet.backlog") == 3 and fleet.redis.llen(IO) == 2, 20, "the other one is in the backlog")
+    wait_for(lambda: fleet.backlog() == 3 and fleet.redis.llen(IO) == 2, 20, "the other one is in the backlog")
 
 
 # -- with real workers

@@ -97,12 +97,12 @@ def test_a_backlog_is_fed_after_all_dispatchers_were_started_again(fleet):
     fleet.settings["PIXELFLEET_QUEUE_WINDOW"] = 10
     first = fleet.start_dispatcher()
     job = fleet.submit([{"id": "a", "tool": "noop"}], names(50))
-    wait_for(lambda: rows(fleet, "backlog") == 40, what="40 steps in the backlog")
+    wait_for(lambda: fleet.backlog() == 40, what="40 steps in the backlog")
     first.stop()
     fleet.start_dispatcher()
     fleet.start_worker("io=4")
     assert fleet.wait_end(job) == "succeeded", fleet.explain(job)
-    assert rows(fleet, "backlog") == 0
+    assert fleet.backlog() == 0
 
 
 def test_tasks_that_wait_after_a_flush_are_pushed_once_only(fleet):

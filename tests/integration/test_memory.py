@@ -4,16 +4,20 @@ import re
 import pytest
 
 from fleet import SLOWNESS, wait_for
-from pictures import names
+from pictures import names, nature
 
 NOOP = {"steps": [{"id": "a", "tool": "noop"}]}
 DISPATCHER_MB, WORKER_MB, TASK_BYTES = 64, 16, 700
 pytestmark = pytest.mark.skipif(SLOWNESS != 1, reason="a sanitizer has the memory that it wants")
 
 
+def memory_mb(pid, what):
+    with open(f"/proc/{pid}/status", encoding="ascii") as status:
+        return int(re.search(what + r":\s+(\d+)", status.read())[1]) / 1024
+
+
 def peak_mb(program):
-    with open(f"/proc/{program.pid}/status", encoding="ascii") as status:
-        return int(re.search(r"VmHWM:\s+(\d+)", status.read())[1]) / 1024
+    return memory_mb(program.pid, "VmHWM")
 
 
 def forget_peak(program):
@@ -41,7 +45,7 @@ def test_a_dispatcher_stays_small_with_200000_steps_queued_and_so_does_redis(fle
     queue_steps(fleet, 20, 10000)
     small_enough(dispatcher, "accepting 200,000 steps")
     wait_for(lambda: fleet.redis.llen("pixelfleet:queue:io") == 100000, 30, "as many as Redis shall hold are there")
-    assert fleet.one("SELECT count(*) FROM pixelfleet.backlog") == 100000
+    assert fleet.backlog() == 100000
     each = fleet.redis.memory_usage("pixelfleet:queue:io", samples=0) / 100000
     assert each <= TASK_BYTES, f"{each:.0f} bytes a step in Redis"
 
@@ -49,7 +53,7 @@ def test_a_dispatcher_stays_small_with_200000_steps_queued_and_so_does_redis(fle
     dispatcher.wait_logged(r"ev=rebuild\.done lost=1 found=100000 pushed=100000", 60)
     small_enough(dispatcher, "making the queues anew")
     assert fleet.redis.llen("pixelfleet:queue:io") == 100000
-    assert fleet.one("SELECT count(*) FROM pixelfleet.backlog") == 100000
+    assert fleet.backlog() == 100000
 
 
 def test_a_dispatcher_stays_small_while_the_largest_job_is_made_and_cancelled(fleet):
@@ -70,3 +74,13 @@ def test_a_worker_stays_small_while_64_slots_run_20000_tasks(fleet):
     queue_steps(fleet, 20, 1000)
     all_have_run(fleet, 20)
     assert peak_mb(worker) <= WORKER_MB, f"{peak_mb(worker):.1f} MB"
+
+
+def test_a_runner_without_work_gives_back_what_its_pictures_took(fleet):
+    fleet.start_dispatcher()
+    worker = fleet.start_worker("image=1,io=1")
+    steps = [{"id": "source", "tool": "fetch"}, {"id": "turned", "tool": "rotate", "needs": ["source"], "params": {"angle": 90}}]
+    fleet.wait_end(fleet.submit(steps, nature(fleet.pictures)), 60)
+    runner, = set(worker.children()) - {worker.pid}
+    most = memory_mb(runner, "VmHWM")
+    wait_for(lambda: memory_mb(runner, "VmRSS") < most - 12, 10, lambda: f"{memory_mb(runner, 'VmRSS'):.0f} MB, {most:.0f} at the most")

@@ -90,11 +90,11 @@ def test_more_than_the_window_waits_in_postgresql_and_comes_in_order(fleet):
     fleet.settings["PIXELFLEET_QUEUE_WINDOW"] = 100
     fleet.start_dispatcher()
     job = fleet.submit([{"id": "a", "tool": "noop"}], names(1000))
-    wait_for(lambda: fleet.one("SELECT count(*) FROM pixelfleet.backlog") >= 800, 20, "a backlog")
+    wait_for(lambda: fleet.backlog() >= 800, 20, "a backlog")
     assert fleet.redis.llen("pixelfleet:queue:io") <= 200
     fleet.start_worker()
     assert fleet.wait_end(job, 60) == "succeeded", fleet.explain(job)
-    assert fleet.one("SELECT count(*) FROM pixelfleet.backlog") == 0
+    assert fleet.backlog() == 0
 
 
 def test_a_second_flush_while_the_queues_are_made_is_noticed(fleet):

@@ -51,3 +51,12 @@ TEST(a_cleared_column_begins_anew)
 	assert_int_equal(n.bytes.len, 25);
 	assert_int_equal(n.rows, 1);
 }
+
+TEST(the_only_row_of_a_binary_column_is_its_value_behind_its_length)
+{
+	scoped(pg_column_free) struct pg_column b = { .type = PG_BYTEA };
+
+	pg_column_bytes(&b, "\0\xff", 2);
+	assert_int_equal(b.bytes.len, 20 + 4 + 2);
+	assert_memory_equal(b.bytes.text + 20, "\0\0\0\2\0\xff", 6);
+}
