@@ -26,10 +26,7 @@ class Photographs(Pixelfleet):
         self.files = copies(self.originals(self.stand.folder), self.n, self.stand.fleet.pictures)
 
     def prepare(self, turn):
-        """What was kept of the turn before goes, and every picture becomes a new one."""
-        for path in (self.stand.folder / "data").rglob("*"):
-            if path.is_file() and "artifacts" in path.parts:
-                path.unlink()
+        """Every picture becomes a new one."""
         refresh(self.files, f"{self.name} {turn}")
 
     def chosen(self, turn):
@@ -88,15 +85,14 @@ class PlainLoop:
         self.out = None
 
     def start(self):
-        self.out = self.photographs.stand.folder / f"plain-{self.work}"
-        self.out.mkdir()
+        pass
 
     def meter(self):
         return Meter(lambda: {})
 
     def prepare(self, turn):
-        for path in self.out.iterdir():
-            path.unlink()
+        self.out = self.photographs.stand.folder / f"plain-{self.work}.{turn}"
+        self.out.mkdir()
 
     def run(self, turn, span):
         files = self.photographs.chosen(turn)

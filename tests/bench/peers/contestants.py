@@ -101,10 +101,11 @@ class Photos(Peer):
         self.photographs = photographs
 
     def run(self, turn, span):
-        photos = as_photos(self.photographs.chosen(turn), self.rig.out)
+        out = self.rig.out / f"{self.name}.{turn}".replace(" ", "-").replace("/", "-")
+        out.mkdir()
+        photos = as_photos(self.photographs.chosen(turn), out)
         self.timed(span, "photos", photos=photos)
         for photo in photos:
             for made in (pathlib.Path(photo["out"] + ".jpg"), pathlib.Path(photo["out"] + ".webp")):
                 assert made.stat().st_size > 1000, f"{self.name}: {made} is not a picture"
-                made.unlink()
         return len(photos)

@@ -30,7 +30,8 @@ class Rig:
         self.free = list(range(DATABASES))
 
     def __enter__(self):
-        self.out.mkdir(parents=True, exist_ok=True)
+        shutil.rmtree(self.out, ignore_errors=True)
+        self.out.mkdir(parents=True)
         self.log.write_bytes(b"")
         self.redis.start()
         return self
