@@ -208,7 +208,6 @@ static void apply_failure(struct dispatcher *d, struct work *w, struct wjob *j, 
 
 static void apply_report(struct dispatcher *d, struct work *w, struct wjob *j, struct inst *i, struct op *op)
 {
-	metric_add(METRIC_REPORTS, 1);
 	if (!i) {
 		op->status = OP_UNKNOWN;
 		return;
@@ -217,8 +216,6 @@ static void apply_report(struct dispatcher *d, struct work *w, struct wjob *j, s
 		apply_failure(d, w, j, i, op);
 	else
 		apply_success(w, j, i, op);
-	metric_add(METRIC_REPORTS_DUPLICATE, op->status == OP_DUPLICATE);
-	metric_add(METRIC_REPORTS_STALE, op->status == OP_STALE);
 }
 
 static void apply_death(struct work *w, struct wjob *j, struct inst *i, struct op *op)

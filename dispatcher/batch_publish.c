@@ -196,6 +196,9 @@ void count_metrics(const struct work *w, struct op **ops, size_t n)
 	for (size_t k = 0; k < n; k++) {
 		metric_add(METRIC_JOBS_ACCEPTED, ops[k]->kind == OP_ACCEPT && ops[k]->status == OP_ACCEPTED);
 		metric_add(METRIC_JOBS_REFUSED, ops[k]->kind == OP_REFUSE);
+		metric_add(METRIC_REPORTS, ops[k]->kind == OP_REPORT);
+		metric_add(METRIC_REPORTS_DUPLICATE, ops[k]->kind == OP_REPORT && ops[k]->status == OP_DUPLICATE);
+		metric_add(METRIC_REPORTS_STALE, ops[k]->kind == OP_REPORT && ops[k]->status == OP_STALE);
 	}
 	for (size_t k = 0; k < w->njobs; k++)
 		if (w->jobs[k]->def)

@@ -378,17 +378,30 @@ static void merge_same(struct breaker *k, const struct breaker *remote, int64_t 
 		k->is_news = true;
 	if (remote->probes < k->probes || (remote->probes == k->probes && k->is_news))
 		return;
-	if (k->probes != remote->probes || k->is_probing != remote->is_probing)
+	if (k->probes != remote->probes || k->is_probing != remote->is_probing) {
 		k->touched_ms = now_ms;
+		k->next_probe_ms = remote->next_probe_ms;
+	}
 	k->is_news = false;
 	k->waiting = remote->waiting;
 	k->probes = remote->probes;
 	k->is_probing = remote->is_probing;
-	k->next_probe_ms = remote->next_probe_ms;
+	k->next_probe_ms = min_of(k->next_probe_ms, remote->next_probe_ms);     /* who reads it again shall not wait again */
 }
 
-void breakers_merge(struct breakers *b, const struct breaker *remote, int64_t now_ms)
+/* Clocks of other machines are not ours, and ours may have been put right since: nobody has to wait longer than he would for a
+ * probe of his own. */
+static struct breaker in_time(const struct breakers *b, const struct breaker *remote, int64_t now_ms)
 {
+	struct breaker k = *remote;
+
+	k.next_probe_ms = min_of(k.next_probe_ms, now_ms + breakers_interval_ms(b, k.name, k.probes));
+	return k;
+}
+
+void breakers_merge(struct breakers *b, const struct breaker *told, int64_t now_ms)
+{
+	const struct breaker timely = in_time(b, told, now_ms), *remote = &timely;
 	struct breaker *k;
 
 	scoped_lock(b);

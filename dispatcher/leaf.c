@@ -69,11 +69,14 @@ bool leaf_expect(struct work *w, struct op **ops, size_t n)
 #define ALL_OF(jobs, steps) "SELECT 1 / ((SELECT count(*) FROM counted) = " jobs " AND (SELECT count(*) FROM ended) = " steps ")::int, " \
 	"c.* FROM (VALUES (1)) one LEFT JOIN counted c ON true"
 
-static const char many[] = "WITH counted AS (" JOB_COUNTS("u.n") " FROM unnest($1::uuid[], $2::int[]) u(id, n) WHERE j.id = u.id AND "
+/* For who reads PostgreSQL's log. */
+#define REMARK "/* 'division by zero' here: not all was as expected, and is written another way */ "
+
+static const char many[] = REMARK "WITH counted AS (" JOB_COUNTS("u.n") " FROM unnest($1::uuid[], $2::int[]) u(id, n) WHERE j.id = u.id AND "
 	JOB_IS_WELL("u.n") "), ended AS (" STEP_ENDS "ms = u.ms, artifacts = u.artifacts, data = u.data "
 	"FROM unnest($3::uuid[], $4::int[], $5::real[], $6::jsonb[], $7::jsonb[]) u(job, ordinal, ms, artifacts, data) "
 	"WHERE s.job = u.job AND s.ordinal = u.ordinal AND " IS_QUEUED ") " ALL_OF("cardinality($1::uuid[])", "cardinality($3::uuid[])");
-static const char one[] = "WITH counted AS (" JOB_COUNTS("1") " WHERE j.id = $1::uuid AND " JOB_IS_WELL("1") "), ended AS (" STEP_ENDS
+static const char one[] = REMARK "WITH counted AS (" JOB_COUNTS("1") " WHERE j.id = $1::uuid AND " JOB_IS_WELL("1") "), ended AS (" STEP_ENDS
 	"ms = $3::real, artifacts = $4::jsonb, data = $5::jsonb WHERE s.job = $1::uuid AND s.ordinal = $2::int AND " IS_QUEUED ") "
 	ALL_OF("1", "1");
 

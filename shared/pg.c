@@ -325,7 +325,6 @@ int pg_wait(struct pg *pg, PGresult **results, struct err *err)
 	int64_t until_ms = limit(pg);
 	size_t n = pg->nsent;
 	bool failed = false;
-	struct err other;
 
 	for (size_t i = 0; results && i < n; i++)
 		results[i] = NULL;
@@ -342,7 +341,7 @@ int pg_wait(struct pg *pg, PGresult **results, struct err *err)
 		if (take(pg, until_ms, results ? &results[i] : NULL, &failed, err) < 0)
 			return abandon(pg, results, n);
 	}
-	if (take_sync(pg, until_ms, failed ? &other : err) < 0)
+	if (take_sync(pg, until_ms, err) < 0)   /* whatever an answer said: it did not come to the end of it */
 		return abandon(pg, results, n);
 	if (failed)
 		return is_clean(pg, n) ? forget(results, n) : abandon(pg, results, n);

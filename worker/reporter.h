@@ -10,7 +10,8 @@
  *
  * A report that goes alone costs a dispatcher a batch, PostgreSQL a commit, and a wake-up of everybody on the way. So while a
  * lane's slots have more to do than they can, the reports of slow steps wait a little for others (lane.c says which, and how
- * long); all of them go when one is sent that does not wait, or when a lane runs out of work.
+ * long); all of them go when one is sent that does not wait, or when their lane, or another one that has been at work, runs
+ * out of it. A lane that has long been idle waits with them.
  *
  * While no dispatcher can be reached it keeps the reports and tries again, for ever; while
  * Redis cannot be reached, the acknowledgements.

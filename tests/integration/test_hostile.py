@@ -25,6 +25,7 @@ MAY_TIME_OUT = ("bomb", "large-but-allowed")
 def hostile_fleet(fleet):
     fleet.table = corpus(fleet.pictures)
     fleet.settings["MAX_IMAGE_SIZE"] = 100_000_000
+    fleet.settings["PIXELFLEET_RUNNER_TASKS"] = 1_000_000       # one that is replaced is not there until its next task
     fleet.start_dispatcher()
     fleet.start_worker("image=2,io=2")
     return fleet

@@ -27,10 +27,14 @@ def tell(fleet, *reports, dispatcher=None):
     return fleet.http("POST", "/internal/v1/results", list(reports), headers, dispatcher=dispatcher).body["answers"]
 
 
+def counted(fleet, what):
+    text = fleet.http("GET", "/metrics").body.decode()
+    return int(re.search(rf"^pixelfleet_{what}_total (\d+)", text, re.M)[1])
+
+
 def undone(fleet):
     """How often a transaction was undone because something was not as expected."""
-    text = fleet.http("GET", "/metrics").body.decode()
-    return int(re.search(r"^pixelfleet_ledger_failures_total (\d+)", text, re.M)[1])
+    return counted(fleet, "ledger_failures")
 
 
 def jobs(fleet, n):
@@ -72,6 +76,7 @@ def test_a_report_that_comes_again_is_a_duplicate_and_what_stands_beside_it_coun
     for job in others:
         assert counters(fleet, job) == ("succeeded", 1, 0, 0, 0, True)
     assert undone(fleet) == 1
+    assert (counted(fleet, "reports"), counted(fleet, "reports_duplicate")) == (2 + beside, 1)
 
 
 def test_twice_in_one_batch_it_counts_once(fleet):

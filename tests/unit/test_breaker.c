@@ -364,6 +364,28 @@ TEST(breaker_times_of_a_machine_with_a_wrong_clock_do_no_harm)
 	breakers_free(b);
 }
 
+TEST(breaker_that_was_opened_by_a_clock_that_has_been_put_right_is_probed_all_the_same)
+{
+	struct breakers *a = breakers_new(86400, 30), *b = breakers_new(86400, 30);
+	struct breaker k;
+	scoped(json_decref_p) json_t *o = NULL;
+
+	break_it(a, HOST, NOW);
+	k = only(a);
+	o = breaker_json(&k, NOW, WALL + 86400000000);      /* a day ahead */
+	for (int s = 1; s <= 3; s++) {                          /* both read it every second */
+		struct breaker said;
+
+		assert_true(breaker_parse(o, NOW + s * 1000, WALL + s * 1000000, &said));
+		breakers_merge(a, &said, NOW + s * 1000);
+		breakers_merge(b, &said, NOW + s * 1000);
+	}
+	assert_true(breakers_wants_probe(a, HOST, NOW + breakers_interval_ms(a, HOST, 0), &k));
+	assert_true(breakers_wants_probe(b, HOST, NOW + 1000 + breakers_interval_ms(b, HOST, 0), &k));
+	breakers_free(a);
+	breakers_free(b);
+}
+
 TEST(breaker_names_are_short_and_printable)
 {
 	char name[200];

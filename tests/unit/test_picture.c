@@ -91,6 +91,26 @@ TEST(picture_can_be_read_more_than_once)
 	}
 }
 
+TEST(picture_can_be_read_as_a_whole_after_it_was_shrunk)
+{
+	int fd = studio_file(studio_photo(600, 400), "a.jpg");
+	struct picture_box box = { 100, 100, VIPS_SIZE_DOWN, VIPS_INTERESTING_NONE, false };
+	VipsImage *small, *whole, *again;
+	struct picture p = { 0 };
+	struct err err;
+
+	assert_int_equal(picture_open_fd(fd, 1000000, &p, &err), 0);
+	assert_int_equal(picture_shrink(&p, &box, 1, &small, &err), 0);
+	image_unref(small);
+	assert_int_equal(picture_load(&p, true, &whole, &err), 0);
+	assert_int_equal(picture_load(&p, true, &again, &err), 0);
+	assert_true(studio_difference(whole, again) == 0);
+	image_unref(whole);
+	image_unref(again);
+	picture_close(&p);
+	close(fd);
+}
+
 TEST(picture_that_is_none_is_refused)
 {
 	static const char *const texts[] = {

@@ -188,7 +188,7 @@ int picture_open_fd(int fd, size_t max_pixels, struct picture *ret, struct err *
 		picture_close(&p);
 		return -1;
 	}
-	p.is_fresh = true;
+	p.header_at = lseek(fd, 0, SEEK_CUR);
 	*ret = p;
 	return 0;
 }
@@ -265,14 +265,14 @@ static int stream_whole(struct picture *p, VipsImage **ret, struct err *err)
 {
 	scoped(image_unref_p) VipsImage *words = NULL;
 
-	if (!p->is_fresh)
+	if (p->header_at < 0 || lseek(p->fd, 0, SEEK_CUR) != p->header_at)      /* somebody has read on */
 		return picture_stream(p, 1, 1, ret, err);
 	words = vips_image_new();
 	if (vips_image_pipelinev(words, VIPS_DEMAND_STYLE_ANY, p->header, NULL))
 		return picture_fail(err, "cannot decode");
 	*ret = steal(&p->header);
 	p->header = steal(&words);
-	p->is_fresh = false;
+	p->header_at = -1;
 	return 0;
 }
 

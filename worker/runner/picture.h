@@ -39,7 +39,7 @@ struct picture {
 	const char *origin;     /* of the file that it was made from */
 	const char *load;       /* libvips's operation that decodes it */
 	VipsImage *header;
-	bool is_fresh;          /* nobody has read the header's pixels */
+	off_t header_at;        /* where in the file the header's decoder goes on; -1: it has no pixels any more */
 	int width, height;      /* upright, of one page */
 	int pages, orientation; /* orientation 1-8, as in EXIF */
 	bool has_profile;       /* an ICC profile that fits its bands */
