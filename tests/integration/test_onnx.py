@@ -167,7 +167,7 @@ def test_broken_models_are_clear_errors_and_the_worker_goes_on(fleet, models):
     broken_models.greedy(models, "greedy", 64)
     fleet.settings["PIXELFLEET_INFER_MEMORY_MB"] = 3000
     fleet.start_dispatcher()
-    worker = fleet.start_worker("image=1,infer=2,io=2")
+    worker = fleet.start_worker("image=1,infer=1,io=2")        # beside another one, what lacks memory is tried again
     picture = small(fleet.pictures, 1)
     job = submit(fleet, picture, detect("fine", "fine"), *[{**detect(kind, kind), "retry": {"max_attempts": 2, "backoff_s": 0.1}}
                                                            for kind in BROKEN])

@@ -2,6 +2,7 @@
 server in Python or to the dispatcher, failures in the queue's own dead letters."""
 import json
 import math
+import signal
 
 import pytest
 
@@ -305,17 +306,21 @@ def test_the_dispatcher_as_the_server_keeps_all_of_it(gallery):
 def test_killed_in_the_middle_all_is_told_and_each_letter_comes_once(gallery, receiver):
     gallery.settings["PIXELFLEET_LISTEN"] = f"127.0.0.1:{gallery.services.free_port()}"
     start(gallery, receiver)
+    push(gallery, PHOTOS, message(40, "red.png", "clip"))   # so that nobody has to get ready any more
+    wait_done(gallery, 30)
     good = [message(photo, "red.png", "clip", "thumbnail") for photo in range(40)]
     bad = [message(100 + n, "gone.png", "clip") for n in range(10)]
     push(gallery, PHOTOS, *(m for n, b in enumerate(bad) for m in [*good[4 * n:4 * n + 4], b, "{"]))
-    wait_for(lambda: len(receiver.seen) >= 5, 20, "some are told")
+    wait_for(lambda: len(receiver.seen) >= 6, 20, "some are told", every=0.001)
+    for program in gallery.programs:        # all at once: a worker alone would go on telling
+        program.process.send_signal(signal.SIGSTOP)
     for program in gallery.programs:
         program.kill9()
     told_before = len(receiver.seen)
     forget_heartbeats(gallery)
     start(gallery, receiver)
     wait_done(gallery, 60)
-    wanted = {f"/api/internal/photos/{photo}/ml_result" for photo in range(40)}
+    wanted = {f"/api/internal/photos/{photo}/ml_result" for photo in range(41)}
     assert set(receiver.paths()) == wanted
     again = len(receiver.seen) - len(wanted)
     print(f"killed after {told_before} requests; {again} were made again")
