@@ -7,7 +7,6 @@ level `bug`, no process is left, and every job that was accepted is accounted fo
 import collections
 import json
 import os
-import pathlib
 import re
 import secrets
 import signal
@@ -16,7 +15,7 @@ import time
 import urllib.error
 import urllib.request
 
-from services import ROOT, built, die_with_us
+from services import ROOT, built, die_with_us, process_stats
 
 SANITIZER = re.compile(r"AddressSanitizer|LeakSanitizer|ThreadSanitizer|runtime error:|UndefinedBehaviorSanitizer")
 SLOWNESS = 3 if re.search(r"/(san|tsan|cov)$", os.environ.get("PIXELFLEET_BUILD", "")) else 1
@@ -91,15 +90,7 @@ class Program:
 
     def children(self):
         """Process ids in the program's session, itself included."""
-        pids = []
-        for stat in pathlib.Path("/proc").glob("[0-9]*/stat"):
-            try:
-                fields = stat.read_text().rsplit(")", 1)[1].split()
-            except OSError:
-                continue
-            if int(fields[3]) == self.pid and fields[0] != "Z":
-                pids.append(int(stat.parent.name))
-        return pids
+        return [pid for pid, fields in process_stats() if int(fields[3]) == self.pid and fields[0] != "Z"]
 
 
 class Dispatcher(Program):

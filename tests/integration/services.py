@@ -126,6 +126,17 @@ class Services:
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
+def process_stats():
+    """(process, fields of its stat from the state on) of all that there are; one may end while this looks."""
+    for name in os.listdir("/proc"):
+        if not name.isdecimal():
+            continue
+        try:
+            yield int(name), pathlib.Path(f"/proc/{name}/stat").read_text().rsplit(")", 1)[1].split()
+        except OSError:
+            continue
+
+
 def built(name, faults=False):
     """Path of one of our programs."""
     folder = os.environ.get("PIXELFLEET_FAULTS_BUILD", "build/faults") if faults else \

@@ -11,7 +11,7 @@ import xml.etree.ElementTree
 import pytest
 
 from fleet import wait_for
-from services import ROOT
+from services import ROOT, process_stats
 
 BENCH = ROOT / "tests" / "bench"
 FIGURES = {"rate", "seconds", "work", "cpu_share", "cpu_us", "switches", "wal_bytes", "redis_commands", "redis_reads", "row_writes", "rows"}
@@ -36,13 +36,9 @@ def start(folder, **more):
 def begun_by(pid):
     """{process: when it began} of what a process has started, and what these have."""
     found, parents = {}, {}
-    for path in pathlib.Path("/proc").glob("[0-9]*/stat"):
-        try:
-            fields = path.read_text().rsplit(")", 1)[1].split()
-        except OSError:
-            continue
+    for each, fields in process_stats():
         if fields[0] != "Z":
-            parents[int(path.parent.name)] = (int(fields[1]), fields[19])
+            parents[each] = (int(fields[1]), fields[19])
     ahead = {pid}
     while ahead:
         ahead = {each for each, (parent, _) in parents.items() if parent in ahead}

@@ -18,7 +18,7 @@ import pytest
 
 from fleet import SLOWNESS, wait_for
 from pictures import nature, png, small, vips
-from services import ROOT, built
+from services import ROOT, built, process_stats
 
 SANITIZED = re.search(r"/(san|tsan|cov)$", os.environ.get("PIXELFLEET_BUILD", "")) is not None
 
@@ -67,15 +67,7 @@ def descriptors(worker):
 
 def runners(worker):
     """State letters of the worker's children, zombies included."""
-    states = []
-    for stat in pathlib.Path("/proc").glob("[0-9]*/stat"):
-        try:
-            fields = stat.read_text().rsplit(")", 1)[1].split()
-        except OSError:
-            continue
-        if int(fields[1]) == worker.pid:
-            states.append(fields[0])
-    return states
+    return [fields[0] for _, fields in process_stats() if int(fields[1]) == worker.pid]
 
 
 def test_each_misbehaviour_is_one_error_that_names_it_and_the_next_task_is_done_within_a_second(fleet):
