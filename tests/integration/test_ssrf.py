@@ -119,7 +119,8 @@ def test_no_spelling_of_a_host_leads_to_an_address_that_is_not_public(guarded, i
 
 
 def redirect(to, code=302, head=b""):
-    return f"HTTP/1.1 {code} Found\r\nLocation: {to}\r\nContent-Length: 0\r\n".encode() + head + b"\r\n"
+    """says that the connection ends: else the next request goes into one that is just being closed, and how often that is tried is limited"""
+    return f"HTTP/1.1 {code} Found\r\nLocation: {to}\r\nConnection: close\r\nContent-Length: 0\r\n".encode() + head + b"\r\n"
 
 
 def test_no_redirect_leads_to_where_a_url_may_not(guarded, inside, outside):
