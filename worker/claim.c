@@ -157,7 +157,10 @@ static void *claimer_main(void *arg)
 
 		if (!worker_may_claim(c->w)) {
 			lane_tick(c->lane);
-			clock_sleep_ms(20);
+			if (reporter_is_full(&c->w->reporter))
+				reporter_wait_room(&c->w->reporter, PAUSE_MS);
+			else
+				clock_sleep_ms(20);
 			continue;
 		}
 		room = lane_wait_room(c->lane, 1000, c->is_dry, &most);

@@ -90,6 +90,17 @@ bool reporter_is_full(const struct reporter *r)
 	return peek(&r->backlog) > BACKLOG_MAX;
 }
 
+void reporter_wait_room(struct reporter *r, unsigned wait_ms)
+{
+	int64_t until = clock_mono_ms() + wait_ms;
+
+	scoped_lock(&r->lock);
+	r->wait_room++;
+	while (peek(&r->backlog) > BACKLOG_MAX / 2 && clock_mono_ms() < until)
+		cond_wait_until(&r->room, &r->lock, until);
+	r->wait_room--;
+}
+
 bool reporter_is_alive(const struct reporter *r)
 {
 	int64_t longest_ms = (int64_t)(r->upstream.nurls * POST_TIMEOUT_S + 60) * 1000;
@@ -405,6 +416,11 @@ static void settle(struct reporter *r)
 		r->has_effects = false;
 	}
 	bump(&r->backlog, -n);
+	if (n && peek(&r->backlog) <= BACKLOG_MAX / 2) {
+		scoped_lock(&r->lock);
+		if (r->wait_room)
+			pthread_cond_broadcast(&r->room);
+	}
 }
 
 static bool is_closing(struct reporter *r)
@@ -462,6 +478,7 @@ int reporter_start(struct reporter *r, struct worker *w, struct err *err)
 		return -1;
 	mutex_init(&r->lock);
 	cond_init(&r->wake);
+	cond_init(&r->room);
 	redis_init(&r->redis, w->conf->redis_url);
 	must(pthread_create(&r->thread, NULL, reporter_main, r) == 0);
 	return 0;
@@ -481,5 +498,6 @@ void reporter_done(struct reporter *r)
 	redis_done(&r->redis);
 	upstream_close(&r->upstream);
 	pthread_cond_destroy(&r->wake);
+	pthread_cond_destroy(&r->room);
 	pthread_mutex_destroy(&r->lock);
 }

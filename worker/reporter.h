@@ -28,8 +28,10 @@ struct worker;
 struct reporter {
 	struct worker *w;
 	pthread_t thread;
-	pthread_mutex_t lock;           /* inbox, inbox_due_ms, sleeps_until_ms, close_by_ms */
+	pthread_mutex_t lock;           /* inbox, inbox_due_ms, sleeps_until_ms, close_by_ms, wait_room */
 	pthread_cond_t wake;
+	pthread_cond_t room;            /* claimers wait here */
+	unsigned wait_room;
 	struct line inbox;
 	int64_t inbox_due_ms;           /* when the first of them wants to be sent; 0: at once */
 	int64_t sleeps_until_ms;        /* 0: awake */
@@ -67,6 +69,7 @@ void reporter_hurry(struct reporter *r);
 bool reporter_is_stuck(const struct reporter *r);
 /* So much waits here that claiming should pause. */
 bool reporter_is_full(const struct reporter *r);
+void reporter_wait_room(struct reporter *r, unsigned wait_ms);  /* until half of that has gone */
 bool reporter_is_alive(const struct reporter *r);        /* its thread goes round */
 
 #endif

@@ -10,7 +10,7 @@ from stand import built, die_with_us, wait_for
 
 
 class Photographs(Pixelfleet):
-    """One job for all pictures; the clock runs from its LPUSH until it has succeeded in PostgreSQL."""
+    """One job for all pictures; the clock runs from its LPUSH until the dispatcher tells that it has succeeded in PostgreSQL."""
 
     def __init__(self, services, scenario, steps, originals, n, slots=f"image={CORES},io=4", **more):
         super().__init__(services, scenario, slots=slots, **more)
@@ -23,6 +23,7 @@ class Photographs(Pixelfleet):
             self.files = self.beside.files
             return
         self.start_workers(True)
+        self.stand.listen()
         self.files = copies(self.originals(self.stand.folder), self.n, self.stand.fleet.pictures)
 
     def prepare(self, turn):
@@ -42,7 +43,7 @@ class Photographs(Pixelfleet):
         span.begin()
         self.stand.fleet.push(submission)
         self.stand.jobs += 1
-        span.end(self.stand.wait_done(self.stand.jobs, every=0.02))
+        span.end(self.stand.wait_told(self.stand.jobs))
         self.stand.done += len(files)
         return len(files)
 
@@ -71,7 +72,7 @@ class Gated(Photographs):
         span.begin()
         self.stand.fleet.redis.rename("pixelfleet:queue:gate", "pixelfleet:queue:image")
         span.began = time.monotonic()
-        span.end(self.stand.wait_done(self.stand.jobs, every=0.02))
+        span.end(self.stand.wait_told(self.stand.jobs))
         return len(files)
 
 

@@ -4,7 +4,7 @@
     REPEAT=5     turns of each scenario (3 of each point of a curve); median, least and most are told
     SEED=1       of everything that is random
     SCALE=1      share of the usual size of every load
-    WORKERS=1    worker processes of the scenarios with no-op steps
+    WORKERS=2    worker processes of the scenarios with no-op steps
     SLOTS=64     slots of each of them
     FULL=1       full sizes: a million queued steps, 20 million finished rows, 20,000 photographs
 """
@@ -26,7 +26,7 @@ REPEAT = number("REPEAT", 5, 1)
 SEED = number("SEED", 1, 0)
 CURVE_REPEAT = number("REPEAT", 3, 1)
 SCALE = number("SCALE", 1.0, 0.0001)
-WORKERS = number("WORKERS", 1, 1)
+WORKERS = number("WORKERS", 2, 1)
 SLOTS = number("SLOTS", 64, 1)
 FULL = os.environ.get("FULL", "") not in ("", "0")
 

@@ -10,6 +10,7 @@ When it ends, every program is stopped and checked as the integration tests do i
 stand.rows says how many rows were written in all.
 """
 import atexit
+import json
 import os
 import pathlib
 import secrets
@@ -54,7 +55,7 @@ class Stand:
         self.rows = None        # what was written, once the stand has ended
         self.done = 0           # units of work that it has done in all,
         self.jobs = 0           # and the jobs of them; the scenario counts
-        self.fleet = None
+        self.fleet, self.events = None, None
 
     def open(self):
         return self.__enter__()
@@ -154,6 +155,23 @@ class Stand:
                     return at
                 time.sleep(every)
             assert time.monotonic() < until, f"not {jobs} jobs succeeded within {timeout} s: {self.states()}; {self.refused()}"
+
+    def listen(self):
+        """What wait_told() hears begins here; the dispatcher finds out within a second that somebody listens."""
+        self.events = self.fleet.redis.pubsub(ignore_subscribe_messages=True)
+        self.events.psubscribe("pixelfleet:events:*")
+        self.events.get_message(timeout=1)
+
+    def wait_told(self, jobs, timeout=600):
+        """Until the dispatcher says that the job has succeeded after which it is so many in all; the moment of that. Of a run
+        of a second, the pause between two questions would be a percent."""
+        until = time.monotonic() + timeout
+        while time.monotonic() < until:
+            message = self.events.get_message(timeout=1)
+            at = time.monotonic()
+            if message and json.loads(message["data"])["state"] != "running" and self.succeeded() >= jobs:
+                return at
+        raise AssertionError(f"nothing was told of {jobs} jobs that succeeded within {timeout} s: {self.states()}; {self.refused()}")
 
     def states(self):
         return dict(self.fleet.sql("SELECT state::text, count(*) FROM pixelfleet.job GROUP BY 1"))

@@ -72,7 +72,7 @@ class Steady(Visitor):
     def __init__(self, services, scenario, queued, steps, **more):
         super().__init__(services, scenario, noops(steps, self.PICTURES), **more)
         self.wanted = max(queued // self.PICTURES, 1)           # open jobs
-        self.every = min(max(queued / 100000, 0.005), 0.1)      # seconds between two looks, in which a third of it is done at most
+        self.every = min(max(queued / 300000, 0.002), 0.1)      # seconds between two looks, in which a third of it is done at most
         self.since, self.before = None, 0                       # jobs from this id on are looked at; before it so many have ended
 
     def settle_in(self):
