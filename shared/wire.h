@@ -14,8 +14,10 @@
  *   R {"setup":false,"error":{"kind","message"}}                   and it leaves
  *   P {"do":"run","tool","job","step","item","attempt","final","params":{...},"max_pixels",
  *      "inputs":[{"step","item","fd":0,"digest","name","media_type","origin"} | {"step","item","data":...}],
- *      "shared"?:{"steps":3,"fit":[{"width":640,"height":640}]}} other steps read the picture: see sharing.h
- *                                                                  "fd" counts the message's descriptors from 0
+ *      "shared"?:{"steps":3,"fit":[{"width":640,"height":640}]}, other steps read the picture: see sharing.h
+ *      "memory"?:40000000, "outputs"?:1}                           "fd" counts the message's descriptors from 0; the last one is
+ *                                                                  the first output with "outputs", which is not asked for
+ *                                                                  then; so is memory while it is no more than that
  *   R {"ask":"output"}
  *   P {"output":true} + one descriptor, open for reading and writing
  *   P {"output":false,"error":{"kind","message"}}

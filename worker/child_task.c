@@ -17,6 +17,7 @@
 #define OUTPUTS_MAX  64
 #define TENSORS_BYTES ((size_t)32 << 20)        /* tensors up to that are not waited for */
 #define EARLY_MS     250
+#define AHEAD_SHARE  16         /* of the worker's memory a slot takes no more unasked */
 
 struct exchange {               /* what goes over the socket for one task */
 	struct child *child;
@@ -96,10 +97,39 @@ static int add_input(struct exchange *x, const json_t *input, struct err *err)
 	return 0;
 }
 
+/* As much as the task before asked for, when that is little of what all have, and nobody waits for it. */
+static size_t take_memory(const struct exchange *x)
+{
+	const struct child_memory *m = &x->job->memory;
+	size_t bytes = x->child->asked;
+
+	return bytes && bytes <= m->budget->total / AHEAD_SHARE && memory_try(m->budget, m->turn, bytes) ? bytes : 0;
+}
+
+/* What the runner will ask for in any case goes with the task: each question would have it wait for this process. Returns how many
+ * descriptors go along. */
+static size_t add_ahead(struct exchange *x, json_t *message, int *fds)
+{
+	size_t n = x->nin, bytes = take_memory(x);
+	struct err err;
+
+	memcpy(fds, x->in, n * sizeof *fds);
+	if (bytes)
+		json_object_set_new(message, "memory", json_integer((json_int_t)bytes));
+	if (!tool_gives_pictures(x->job->task->tool) || n == WIRE_FDS || store_create(x->job->store, &x->out[0], &err) < 0)
+		return n;               /* why not is told to who asks */
+	x->nout = 1;
+	json_object_set_new(message, "outputs", json_integer(1));
+	fds[n] = x->out[0];
+	return n + 1;
+}
+
 static int send_task(struct exchange *x, struct err *err)
 {
 	const struct task *t = x->job->task;
 	scoped(json_decref_p) json_t *message = NULL;
+	int fds[WIRE_FDS];
+	size_t nfds;
 
 	x->inputs = json_array();
 	for (size_t i = 0; i < json_array_size(x->job->inputs); i++)
@@ -109,8 +139,9 @@ static int send_task(struct exchange *x, struct err *err)
 		"job", t->job, "step", t->step, "item", t->item, "attempt", t->attempt, "final", t->final,
 		"params", x->job->params, "shared", t->shared, "max_pixels", (json_int_t)x->child->conf->max_image_size, "inputs", x->inputs);
 	must(message != NULL);
+	nfds = add_ahead(x, message, fds);
 	x->is_given = true;
-	if (wire_send_json(x->child->sock, message, x->in, x->nin, err) < 0) {
+	if (wire_send_json(x->child->sock, message, fds, nfds, err) < 0) {
 		x->is_given = err->kind != ERR_REJECT;          /* too large to begin with */
 		return -1;
 	}
@@ -288,6 +319,14 @@ static int give_model(struct exchange *x, const json_t *said, const int *fds, si
 
 /* ---- memory ---- */
 
+/* A quarter more: the next picture is another one. */
+static size_t asked_bytes(const json_t *said)
+{
+	json_int_t bytes = json_integer_value(json_object_get(said, "bytes")), kept = json_integer_value(json_object_get(said, "kept"));
+
+	return (size_t)max_of(bytes, (json_int_t)0) / 4 * 5 + (size_t)max_of(kept, (json_int_t)0);
+}
+
 static int give_memory(struct exchange *x, const json_t *said, struct err *err)
 {
 	int rc;
@@ -295,6 +334,8 @@ static int give_memory(struct exchange *x, const json_t *said, struct err *err)
 	child_set_late(x->child, 0);
 	rc = child_memory_answer(x->child, &x->job->memory, said, x->job->stop, x->job->wake_fd, &x->deadline_ms, err);
 	child_set_late(x->child, x->deadline_ms + LATE_MS);
+	if (rc == 0)
+		x->child->asked = asked_bytes(said);
 	return rc;
 }
 

@@ -111,5 +111,5 @@ def test_what_makes_no_sense_is_the_failure_of_its_step(taken, what, says):
 
 
 def test_outputs_without_end_are_refused_at_some_time(taken):
-    assert run(taken, "asks_for_outputs_for_ever")["data"] == {"refused": 36}
+    assert run(taken, "asks_for_outputs_for_ever")["data"] == {"refused": 37}
     is_healthy(taken)

@@ -7,6 +7,7 @@
 #include "test.h"
 #include "wire.h"
 
+#include <fcntl.h>
 #include <pthread.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -100,6 +101,63 @@ TEST(serve_runs_one_task_after_another)
 		assert_true(lseek(out, 0, SEEK_END) > 100);
 		close(out);
 	}
+	close(fd);
+	finish(&r, 0);
+}
+
+#define AHEAD(params, more) "{\"do\":\"run\",\"tool\":\"resize\",\"job\":\"j\",\"step\":\"s\",\"item\":0,\"attempt\":1,\"final\":true," \
+	"\"params\":" params ",\"max_pixels\":1000000,\"inputs\":[{\"step\":\"src\",\"item\":0,\"fd\":0,\"name\":\"picture\"," \
+	"\"media_type\":\"image/png\",\"origin\":\"png\"}]," more ",\"outputs\":1}"
+
+TEST(serve_asks_for_nothing_that_came_with_the_task)
+{
+	struct runner r = { 0 };
+	int fds[] = { studio_file(studio_photo(60, 40), "a.png"), memfd_create("out", MFD_CLOEXEC) };
+
+	start(&r);
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(ftruncate(fds[1], 0), 0);
+		say(r.mine, AHEAD("{\"width\":30}", "\"memory\":100000000"), fds, 2);
+		expect(r.mine, "{\"done_output\":true,\"index\":0,\"width\":30,\"height\":20}");
+		expect(r.mine, "{\"end\":true,\"ok\":true}");
+		assert_true(lseek(fds[1], 0, SEEK_END) > 100);
+		lseek(fds[1], 0, SEEK_SET);
+	}
+	close(fds[1]);
+	close(fds[0]);
+	finish(&r, 0);
+}
+
+TEST(serve_asks_for_memory_when_what_came_with_the_task_is_not_enough)
+{
+	struct runner r = { 0 };
+	int fds[] = { studio_file(studio_photo(60, 40), "a.png"), memfd_create("out", MFD_CLOEXEC) };
+
+	start(&r);
+	say(r.mine, AHEAD("{\"width\":30}", "\"memory\":1000"), fds, 2);
+	admit(r.mine);
+	expect(r.mine, "{\"done_output\":true,\"index\":0}");
+	expect(r.mine, "{\"end\":true,\"ok\":true}");
+	close(fds[1]);
+	close(fds[0]);
+	finish(&r, 0);
+}
+
+TEST(serve_closes_an_output_that_came_and_was_not_used)
+{
+	struct runner r = { 0 };
+	int fd = studio_file(studio_photo(60, 40), "a.png"), out[2];
+	char byte;
+
+	assert_int_equal(pipe2(out, O_CLOEXEC), 0);
+	start(&r);
+	say(r.mine, AHEAD("{\"width\":30}", "\"memory\":-1"), ((int[]){ fd, out[1] }), 2);
+	expect(r.mine, "{\"ask\":\"memory\"}");
+	say(r.mine, "{\"memory\":false,\"error\":{\"kind\":\"reject\",\"message\":\"no\"}}", NULL, 0);
+	expect(r.mine, "{\"end\":true,\"ok\":false}");
+	close(out[1]);
+	assert_int_equal(read(out[0], &byte, 1), 0);
+	close(out[0]);
 	close(fd);
 	finish(&r, 0);
 }

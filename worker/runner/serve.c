@@ -24,6 +24,8 @@ struct remote {                 /* outputs are the parent's files */
 	int sock;
 	int fds[MOST_OUTPUTS];  /* as they were given; the index is what the parent knows them by */
 	size_t n;
+	int spare;              /* came with the task, for its first output; -1: none, or used */
+	size_t granted;         /* memory that nobody has to be asked for */
 };
 
 struct session {
@@ -52,6 +54,11 @@ static int ask_output(struct runner_ctx *ctx, int *ret_fd, struct err *err)
 	int fds[WIRE_FDS];
 	size_t n = 0;
 
+	if (r->spare >= 0) {
+		*ret_fd = r->fds[r->n++] = r->spare;
+		r->spare = -1;
+		return 0;
+	}
 	if (r->n == MOST_OUTPUTS)
 		return err_set(err, ERR_REJECT, "more than %d results of one step", MOST_OUTPUTS);
 	if (wire_send_json(r->sock, ask, NULL, 0, err) < 0)
@@ -98,9 +105,9 @@ static int ask_model(struct runner_ctx *ctx, const json_t *question, int fd, jso
 	return 0;
 }
 
-static int ask_memory(struct runner_ctx *ctx, size_t bytes, const char *what, struct err *err)
+/* What is granted then replaces what was. */
+static int ask_more(struct runner_ctx *ctx, size_t bytes, size_t kept, const char *what, struct err *err)
 {
-	size_t kept = decoded_idle_bytes();
 	scoped(json_decref_p) json_t *ask = json_pack("{s:s,s:I,s:o*,s:s}", "ask", "memory", "bytes", (json_int_t)bytes,
 		"kept", kept ? json_integer((json_int_t)kept) : NULL, "what", what);
 	scoped(json_decref_p) json_t *said = NULL;
@@ -112,6 +119,17 @@ static int ask_memory(struct runner_ctx *ctx, size_t bytes, const char *what, st
 	if (json_is_false(json_object_get(said, "keep")))
 		decoded_yield();
 	return json_is_true(json_object_get(said, "memory")) ? 0 : read_error(said, err);
+}
+
+static int ask_memory(struct runner_ctx *ctx, size_t bytes, const char *what, struct err *err)
+{
+	struct remote *r = (struct remote *)ctx;
+	size_t kept = decoded_idle_bytes();
+
+	if (bytes <= r->granted && kept <= r->granted - bytes)
+		return 0;
+	r->granted = 0;
+	return ask_more(ctx, bytes, kept, what, err);
 }
 
 static int tell_output(struct runner_ctx *ctx, int fd, const struct output *out, struct err *err)
@@ -157,26 +175,45 @@ static int read_input(const json_t *from, const int *fds, size_t nfds, struct jo
 	return 0;
 }
 
-static int run_task(struct session *s, const json_t *m, const int *fds, size_t nfds, json_t **ret_data, struct err *err)
+/* What came along for outputs is not among the inputs' descriptors any more. */
+static struct remote remote_of(const struct session *s, const json_t *m, const int *fds, size_t *nfds)
+{
+	json_int_t granted = json_integer_value(json_object_get(m, "memory"));
+	struct remote r = { .ctx = { ask_output, tell_output, ask_model, ask_memory }, .sock = s->sock, .spare = -1,
+		.granted = (size_t)max_of(granted, (json_int_t)0) };
+
+	if (json_integer_value(json_object_get(m, "outputs")) == 1 && *nfds)
+		r.spare = fds[--*nfds];
+	return r;
+}
+
+static void remote_done(struct remote *r)
+{
+	if (r->spare >= 0)
+		close(r->spare);
+}
+
+static int run_task(struct session *s, const json_t *m, const int *fds, size_t *take_nfds, json_t **ret_data, struct err *err)
 {
 	const json_t *list = json_object_get(m, "inputs");
 	size_t n = json_array_size(list);
 	scoped(free_p) struct job_input *inputs = NULL;
-	struct remote remote = { .ctx = { ask_output, tell_output, ask_model, ask_memory }, .sock = s->sock };
+	scoped(remote_done) struct remote remote = remote_of(s, m, fds, take_nfds);
 	struct runner_job job = {
 		.tool = text_of(m, "tool"), .job = text_of(m, "job"), .step = text_of(m, "step"),
 		.item = (int)json_integer_value(json_object_get(m, "item")),
 		.attempt = (int)json_integer_value(json_object_get(m, "attempt")),
 		.final = json_is_true(json_object_get(m, "final")), .params = json_object_get(m, "params"),
-		.ninputs = n, .shared = json_object_get(m, "shared"), .max_pixels = (size_t)json_integer_value(json_object_get(m, "max_pixels")), .ctx = &remote.ctx,
+		.ninputs = n, .shared = json_object_get(m, "shared"),
+		.max_pixels = (size_t)json_integer_value(json_object_get(m, "max_pixels")), .ctx = &remote.ctx,
 	};
 
 	if (n > MOST_INPUTS)
 		return err_set(err, ERR_REJECT, "%zu inputs of one step, a runner takes at most %d", n, MOST_INPUTS);
 	inputs = xcalloc(n, sizeof *inputs);
 	for (size_t i = 0; i < n; i++)
-		if (read_input(json_array_get(list, i), fds, nfds, &inputs[i]) < 0)
-			return err_set(err, ERR_RETRY, "input %zu names a file that did not come along (%zu did)", i, nfds);
+		if (read_input(json_array_get(list, i), fds, *take_nfds, &inputs[i]) < 0)
+			return err_set(err, ERR_RETRY, "input %zu names a file that did not come along (%zu did)", i, *take_nfds);
 	job.inputs = inputs;
 	if (misbehave(job.step, ret_data))
 		return 0;
@@ -248,7 +285,8 @@ static int set_up(struct session *s, const json_t *setup, struct err *err)
 	return rc < 0 ? err_set(err, why.kind, "%s", why.msg) : 0;
 }
 
-static int handle(struct session *s, const json_t *m, const int *fds, size_t nfds, struct err *err)
+/* *nfds: how many of them are the caller's yet, afterwards. */
+static int handle(struct session *s, const json_t *m, const int *fds, size_t *nfds, struct err *err)
 {
 	scoped(json_decref_p) json_t *data = NULL;
 	const char *what = text_of(m, "do");
@@ -300,7 +338,7 @@ static int serve_all(int sock, int parent, struct err *err)
 		r = wire_recv_json(sock, &message, fds, &n, err);
 		if (r != WIRE_MESSAGE)
 			return r == WIRE_END ? 0 : -1;
-		r = handle(&s, message, fds, n, err);
+		r = handle(&s, message, fds, &n, err);
 		while (n > 0)
 			close(fds[--n]);
 		if (r < 0)
