@@ -128,14 +128,12 @@ static void on_death(void *arg, const struct inference_death *how)
 	inference_models_clear(&f->models);
 }
 
-/* One who flies alone does not begin where somebody else's request may yet end the process. */
+/* Nobody begins where the end is decided; nor, who flies alone, where somebody else's request may yet end the process. */
 static bool has_turn(struct inference *f, bool alone)
 {
-	if (!alone)
-		return f->suspects == 0;
-	if (f->nflights)
+	if (alone ? f->nflights : f->suspects)
 		return false;
-	if (f->process.is_up && may_yet_die(f))
+	if (alone && f->process.is_up && may_yet_die(f))
 		inference_process_kill(&f->process);
 	return !f->process.is_doomed;
 }
