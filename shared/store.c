@@ -122,6 +122,15 @@ static int hash_file(int fd, char digest[DIGEST_TEXT], size_t *ret_size)
 	return 0;
 }
 
+#define FD_PATH 32
+
+/* Where the kernel shows what fd is. */
+static const char *fd_path(int fd, char path[FD_PATH])
+{
+	snprintf(path, FD_PATH, "/proc/self/fd/%d", fd);
+	return path;
+}
+
 static void unlink_temporary(struct store *s, const char *proc_path)
 {
 	char target[4096];
@@ -134,6 +143,17 @@ static void unlink_temporary(struct store *s, const char *proc_path)
 	name = strrchr(target, '/');
 	if (name && name - target > 4 && strncmp(name - 4, "/" STORE_TEMPORARY, 4) == 0)
 		unlinkat(s->dir, name - 3, 0);
+}
+
+void store_discard(struct store *s, int *take_fd)
+{
+	char path[FD_PATH];
+
+	if (*take_fd < 0)
+		return;
+	unlink_temporary(s, fd_path(*take_fd, path));
+	close(*take_fd);
+	*take_fd = -1;
 }
 
 static int fail_write(struct store *s, struct err *err)
@@ -191,19 +211,16 @@ static int replace_by_copy(struct store *s, int *fd, const char *proc_path, stru
 /* The kernel gives a read lease only on what nobody has open for writing; NFS, for example, gives none at all. */
 int store_own(struct store *s, int *fd, struct err *err)
 {
-	char path[64];
-	int reading;
+	char path[FD_PATH];
+	int reading = open(fd_path(*fd, path), O_RDONLY | O_CLOEXEC);
 
-	snprintf(path, sizeof path, "/proc/self/fd/%d", *fd);
-	reading = open(path, O_RDONLY | O_CLOEXEC);
 	if (reading < 0)
 		return err_set(err, ERR_RETRY, "cannot read back an artifact in '%s': %s", s->path, strerror(errno));
 	close(*fd);
 	*fd = reading;
-	snprintf(path, sizeof path, "/proc/self/fd/%d", *fd);
 	if (fcntl(reading, F_SETLEASE, F_RDLCK) == 0)
 		return fcntl(reading, F_SETLEASE, F_UNLCK) == 0 ? 0 : fail_write(s, err);
-	return replace_by_copy(s, fd, path, err);
+	return replace_by_copy(s, fd, fd_path(reading, path), err);
 }
 
 /* A power cut may leave a name without all of its bytes: then what is there is not it. */
@@ -252,12 +269,11 @@ static int sync_dir(struct store *s, const char *digest)
 /* item->fd becomes -1 when the store has these bytes: maybe since a moment ago, and not on the disk yet. */
 static void look_up(struct store *s, struct store_item *item)
 {
-	char name[FILE_NAME], from[64];
+	char name[FILE_NAME], from[FD_PATH];
 
 	file_name(item->digest, name);
 	if (is_whole(s, name, item->size) && utimensat(s->dir, name, NULL, 0) == 0) {
-		snprintf(from, sizeof from, "/proc/self/fd/%d", item->fd);
-		unlink_temporary(s, from);
+		unlink_temporary(s, fd_path(item->fd, from));
 		item->fd = -1;
 	}
 }
@@ -273,12 +289,12 @@ static int hash_item(struct store *s, int fd, struct store_item *ret, struct err
 /* The bytes first, then the name: so a name always means all of the bytes. */
 static void name_bytes(struct store *s, struct store_item *item)
 {
-	char name[FILE_NAME], from[64];
+	char name[FILE_NAME], from[FD_PATH];
 
 	if (item->fd < 0)
 		return;
 	file_name(item->digest, name);
-	snprintf(from, sizeof from, "/proc/self/fd/%d", item->fd);
+	fd_path(item->fd, from);
 	if (fdatasync(item->fd) < 0 || fchmod(item->fd, 0440) < 0 || link_or_touch(s, from, name, item->size) < 0)
 		item->error = errno;
 	else

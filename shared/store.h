@@ -27,6 +27,7 @@ void store_close(struct store *s);
 
 /* An unnamed file to write into; O_RDWR. */
 int store_create(struct store *s, int *ret_fd, struct err *err) must_use;
+void store_discard(struct store *s, int *take_fd);      /* nothing came of it; -1: of none */
 /* *fd, from store_create(), was given to somebody else: it becomes one, for reading, of a file that nobody can write to,
  * a copy where that has to be. What is hashed next is then what stays. */
 int store_own(struct store *s, int *fd, struct err *err) must_use;

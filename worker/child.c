@@ -92,6 +92,7 @@ void child_bury(struct child *c, int *ret_status, size_t *ret_peak_kb)
 	c->peak = -1;
 	c->cpu_s = 0;
 	c->tasks = 0;
+	c->asked = 0;
 	*ret_status = status;
 	*ret_peak_kb = (size_t)usage.ru_maxrss;
 }

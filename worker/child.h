@@ -37,7 +37,7 @@ struct child {
 	int words;              /* where it leaves its last words, or -1 */
 	char said[WIRE_LAST_WORDS];     /* what the last one buried had to say; "": nothing */
 	unsigned tasks;         /* that it has done */
-	size_t asked;           /* memory, with some to spare, for its latest picture; 0: none yet */
+	size_t asked;           /* memory, with some to spare, for its pictures; 0: not known */
 };
 
 void child_init(struct child *c, const struct child_kind *kind, const struct conf *conf);

@@ -94,7 +94,7 @@ int child_memory_answer(const struct child *c, const struct child_memory *m, con
 
 	if (bytes < 0)
 		return err_set(err, ERR_RETRY, "the runner asks for %lld bytes of memory", (long long)bytes);
-	if (kept > 0 && kept <= PIXELS_MOST && memory_try(m->budget, m->turn, (size_t)(bytes + kept)))
+	if (kept > 0 && kept <= PIXELS_MOST && memory_try(m->budget, m->turn, (size_t)bytes + (size_t)kept))
 		return wire_send(c->sock, yes, sizeof yes - 1, NULL, 0, err);
 	state = memory_take(m->budget, m->turn, (size_t)bytes);
 	if (state == MEMORY_TOO_LARGE)

@@ -18,6 +18,7 @@
 #define TENSORS_BYTES ((size_t)32 << 20)        /* tensors up to that are not waited for */
 #define EARLY_MS     250
 #define AHEAD_SHARE  16         /* of the worker's memory a slot takes no more unasked */
+#define FORGETS      32         /* and with each task so much less of it */
 
 struct exchange {               /* what goes over the socket for one task */
 	struct child *child;
@@ -50,8 +51,7 @@ static void exchange_done(struct exchange *x)
 	json_decref(x->inputs);
 	close_inputs(x);
 	for (size_t i = 0; i < x->nout; i++)
-		if (x->out[i] >= 0)
-			close(x->out[i]);
+		store_discard(x->job->store, &x->out[i]);
 }
 
 static const char *text_of(const json_t *o, const char *name)
@@ -97,13 +97,18 @@ static int add_input(struct exchange *x, const json_t *input, struct err *err)
 	return 0;
 }
 
-/* As much as the task before asked for, when that is little of what all have, and nobody waits for it. */
+/* About as much as a task before asked for, when that is little of what all have, and nobody waits for it. It becomes less, for
+ * pictures do, until one asks again. What runs a model waits for that first, and shall hold nothing meanwhile. */
 static size_t take_memory(const struct exchange *x)
 {
 	const struct child_memory *m = &x->job->memory;
 	size_t bytes = x->child->asked;
 
-	return bytes && bytes <= m->budget->total / AHEAD_SHARE && memory_try(m->budget, m->turn, bytes) ? bytes : 0;
+	if (strcmp(x->job->task->tool->queue, "infer") == 0 || !bytes || bytes > m->budget->total / AHEAD_SHARE ||
+	    !memory_try(m->budget, m->turn, bytes))
+		return 0;
+	x->child->asked -= bytes / FORGETS;
+	return bytes;
 }
 
 /* What the runner will ask for in any case goes with the task: each question would have it wait for this process. Returns how many
@@ -216,12 +221,15 @@ static int keep_output(struct exchange *x, const json_t *said, struct err *err)
 	if (!x->has_failed && (store_own(x->job->store, &x->out[i], &x->err) < 0 ||
 	    store_prepare(x->job->store, &x->out[i], &kept, &x->err) < 0))
 		x->has_failed = true;
-	if (!x->has_failed) {
-		describe_output(x, said, kept.digest, kept.size);
-		add_unsynced(x->result, &kept);
+	store_discard(x->job->store, &x->out[i]);
+	if (x->has_failed)
+		return 0;
+	if (!kept.size) {
+		store_item_done(&kept);
+		return err_set(err, ERR_RETRY, "the runner wrote nothing into output %lld", (long long)i);
 	}
-	close_p(&x->out[i]);
-	x->out[i] = -1;
+	describe_output(x, said, kept.digest, kept.size);
+	add_unsynced(x->result, &kept);
 	return 0;
 }
 

@@ -69,7 +69,7 @@ static bool somebody_waits(struct reporter *r)
 	return r->wait_room > 0;
 }
 
-TEST(threads_who_waits_for_room_goes_on_when_half_of_what_was_ended_has_gone)
+TEST(threads_who_waits_for_room_goes_on_when_what_has_ended_is_gone)
 {
 	struct gate gate = { PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, false };
 	struct worker w = { 0 };

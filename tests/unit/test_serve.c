@@ -143,6 +143,26 @@ TEST(serve_asks_for_memory_when_what_came_with_the_task_is_not_enough)
 	finish(&r, 0);
 }
 
+/* The worker may have taken back what it gave, for as long as the model took. */
+TEST(serve_asks_for_memory_again_after_any_other_question)
+{
+	struct runner r = { 0 };
+	int fd = studio_file(studio_photo(60, 40), "a.png");
+
+	start(&r);
+	say(r.mine, "{\"do\":\"run\",\"tool\":\"classify\",\"job\":\"j\",\"step\":\"s\",\"item\":0,\"attempt\":1,\"final\":true,"
+		"\"params\":{\"model\":\"m\"},\"max_pixels\":1000000,\"memory\":100000000,\"inputs\":[{\"step\":\"src\",\"item\":0,\"fd\":0,"
+		"\"name\":\"picture\",\"media_type\":\"image/png\",\"origin\":\"png\"}]}", &fd, 1);
+	expect(r.mine, "{\"ask\":\"model\",\"model\":\"m\"}");
+	say(r.mine, "{\"model\":{\"inputs\":[{\"name\":\"input\",\"datatype\":\"FP32\",\"shape\":[-1,3,28,28]}],"
+		"\"outputs\":[{\"name\":\"logits\",\"datatype\":\"FP32\",\"shape\":[-1,4]}]},\"card\":{\"labels\":[\"a\",\"b\",\"c\",\"d\"]}}", NULL, 0);
+	expect(r.mine, "{\"ask\":\"memory\"}");
+	say(r.mine, "{\"memory\":false,\"error\":{\"kind\":\"reject\",\"message\":\"no\"}}", NULL, 0);
+	expect(r.mine, "{\"end\":true,\"ok\":false}");
+	close(fd);
+	finish(&r, 0);
+}
+
 TEST(serve_closes_an_output_that_came_and_was_not_used)
 {
 	struct runner r = { 0 };

@@ -52,6 +52,24 @@ TEST(store_gives_back_what_was_put_under_the_name_of_its_bytes)
 	assert_int_equal(st.st_mode & 0222, 0);
 }
 
+/* On NFS it has a name. */
+TEST(store_leaves_nothing_of_a_file_that_was_discarded)
+{
+	scoped(store_close) struct store s = opened();
+	int fd = -1, none = -1;
+	struct err e;
+
+	store_discard(&s, &none);
+	assert_int_equal(store_create(&s, &fd, &e), 0);
+	store_discard(&s, &fd);
+	assert_int_equal(fd, -1);
+	assert_int_equal(mkdirat(s.dir, "tmp", 0700), 0);
+	fd = openat(s.dir, "tmp/0", O_CREAT | O_RDWR, 0600);
+	assert_true(fd >= 0);
+	store_discard(&s, &fd);
+	assert_int_equal(faccessat(s.dir, "tmp/0", F_OK, 0), -1);
+}
+
 /* What a runner has when it was given an output, and has kept it. */
 TEST(store_own_is_out_of_reach_of_who_can_still_write)
 {

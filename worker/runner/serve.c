@@ -88,6 +88,7 @@ static int ask_model(struct runner_ctx *ctx, const json_t *question, int fd, jso
 	size_t n = 0;
 
 	*ret_fd = -1;
+	r->granted = 0;         /* the answer may change what this task has: memory of it, and what it may keep beside a model */
 	if (wire_send_json(r->sock, question, &fd, fd >= 0 ? 1 : 0, err) < 0)
 		return -1;
 	switch (wire_recv_json(r->sock, ret, fds, &n, err)) {
@@ -105,7 +106,6 @@ static int ask_model(struct runner_ctx *ctx, const json_t *question, int fd, jso
 	return 0;
 }
 
-/* What is granted then replaces what was. */
 static int ask_more(struct runner_ctx *ctx, size_t bytes, size_t kept, const char *what, struct err *err)
 {
 	scoped(json_decref_p) json_t *ask = json_pack("{s:s,s:I,s:o*,s:s}", "ask", "memory", "bytes", (json_int_t)bytes,
@@ -128,7 +128,6 @@ static int ask_memory(struct runner_ctx *ctx, size_t bytes, const char *what, st
 
 	if (bytes <= r->granted && kept <= r->granted - bytes)
 		return 0;
-	r->granted = 0;
 	return ask_more(ctx, bytes, kept, what, err);
 }
 
