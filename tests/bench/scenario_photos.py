@@ -23,19 +23,19 @@ def photo_steps(fast):
     ]
 
 
-# tool: (its parameters, pictures a turn). plain_loop.c has the same parameters.
+# tool: (its parameters, pictures a turn: two seconds of them, for the beginning and the end not to be a percent). So has plain_loop.c.
 TOOLS = {
-    "resize": ({"width": 640, "height": 640}, 96),
-    "thumbnail": ({"width": 250}, 144),
-    "crop": ({"left": 100, "top": 100, "width": 800, "height": 600}, 144),
-    "smartcrop": ({"width": 320, "height": 320}, 96),
-    "rotate": ({"angle": 90}, 48),
-    "convert": ({"format": "webp"}, 12),
-    "enhance": ({"effect": "sharpen", "sigma": 1.5}, 16),
-    "draw": ({"boxes": [{"box": [200, 200, 400, 300], "label": "cat", "score": 0.9}]}, 48),
-    "stats": ({}, 96),
-    "phash": ({}, 240),
-    "metadata": ({}, 960),
+    "resize": ({"width": 640, "height": 640}, 240),
+    "thumbnail": ({"width": 250}, 360),
+    "crop": ({"left": 100, "top": 100, "width": 800, "height": 600}, 432),
+    "smartcrop": ({"width": 320, "height": 320}, 192),
+    "rotate": ({"angle": 90}, 120),
+    "convert": ({"format": "webp"}, 24),
+    "enhance": ({"effect": "sharpen", "sigma": 1.5}, 32),
+    "draw": ({"boxes": [{"box": [200, 200, 400, 300], "label": "cat", "score": 0.9}]}, 120),
+    "stats": ({}, 288),
+    "phash": ({}, 480),
+    "metadata": ({}, 2880),
 }
 
 

@@ -169,7 +169,8 @@ class Stand:
         while time.monotonic() < until:
             message = self.events.get_message(timeout=1)
             at = time.monotonic()
-            if message and json.loads(message["data"])["state"] != "running" and self.succeeded() >= jobs:
+            over = not message or json.loads(message["data"]).get("state", "running") != "running"
+            if over and self.succeeded() >= jobs:
                 return at
         raise AssertionError(f"nothing was told of {jobs} jobs that succeeded within {timeout} s: {self.states()}; {self.refused()}")
 
