@@ -3,7 +3,8 @@
 #
 #   private.sh redis DIR PORT [redis options...]        becomes redis-server, in the foreground
 #   private.sh postgres DIR PORT PASSWORD [-c x=y...]   makes a cluster in DIR, becomes postgres
-#   private.sh port                                     prints a free TCP port of 127.0.0.1
+#   private.sh port                                     prints a free TCP port of 127.0.0.1, of those in
+#                                                       PRIVATE_PORTS (FIRST-LAST)
 #   private.sh scratch DIR                              makes a new folder and prints its name: in DIR, or,
 #                                                       when PostgreSQL's user cannot get there, in /tmp
 #   private.sh wait-redis PORT | wait-postgres PORT     returns when it answers, at most 30 s
@@ -26,7 +27,7 @@ in_use() {
 
 # Under the range the kernel hands out by itself, so that nobody gets it between here and bind().
 port() {
-	while p=$(shuf -i 20000-32000 -n 1) && in_use "$p"; do :; done
+	while p=$(shuf -i "${PRIVATE_PORTS:-20000-32000}" -n 1) && in_use "$p"; do :; done
 	echo "$p"
 }
 

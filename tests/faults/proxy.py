@@ -10,6 +10,8 @@ import struct
 import threading
 import time
 
+from services import free_port
+
 CHUNK = 65536
 SLOW_CHUNK = 512
 SLOW_BYTES_PER_S = 4096
@@ -86,8 +88,8 @@ class Link:
         self.name, self.server_port = name, int(server_port)
         self.out, self.back = Direction(), Direction()      # to the server, from the server
         self.connections = set()
-        self.listener = socket.create_server(("127.0.0.1", 0), backlog=64)
-        self.port = self.listener.getsockname()[1]
+        self.port = int(free_port())
+        self.listener = socket.create_server(("127.0.0.1", self.port), backlog=64)
         self.is_closed = False
         threading.Thread(target=self.accept, args=(self.listener,), daemon=True).start()
 

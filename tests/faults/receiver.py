@@ -4,6 +4,8 @@ import http.server
 import threading
 import time
 
+from webserver import WebServer
+
 
 class Receiver:
     def __init__(self):
@@ -27,9 +29,7 @@ class Receiver:
             def log_message(self, format, *args):       # pylint: disable=redefined-builtin
                 pass
 
-        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.server.handle_error = lambda *_: None      # clients that die in the middle are no news
-        self.server.daemon_threads = True
+        self.server = WebServer(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self.server.server_port}/callback"
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
 

@@ -18,6 +18,9 @@ import sys
 import threading
 import time
 
+from services import free_port
+from webserver import WebServer
+
 SIZES = {"FP16": 2, "FP32": 4, "FP64": 8, "INT64": 8, "INT32": 4, "UINT8": 1}
 CODES = {"FP16": "H", "FP32": "f", "FP64": "d", "INT64": "q", "INT32": "i", "UINT8": "B"}
 MODES = ("ok", "refuse", "hang", "503", "500", "garbage")
@@ -169,20 +172,12 @@ class Handler(http.server.BaseHTTPRequestHandler):
                                                  ("Inference-Header-Content-Length", str(len(head)))])
 
 
-class Server(http.server.ThreadingHTTPServer):
-    daemon_threads = True
-    request_queue_size = 128
-
-    def handle_error(self, request, client_address):
-        pass                    # clients that hang up are part of the tests
-
-
 class FakeTriton:
     def __init__(self, port=0):
         self.models, self.requests, self.paths = {}, [], []
         self.connections, self.lock = set(), threading.Condition()
         self.accepted = 0       # connections, ever
-        self.current, self.port, self.server = "refuse", port, None
+        self.current, self.port, self.server = "refuse", port or int(free_port()), None
         self.garbage = (200, b"garbage", [])
         self.changed_at = 0.0
         self.mode("ok")
@@ -228,9 +223,8 @@ class FakeTriton:
         self.changed_at = time.monotonic()
 
     def start(self):
-        self.server = Server(("127.0.0.1", self.port), Handler)
+        self.server = WebServer(("127.0.0.1", self.port), Handler)
         self.server.fake = self
-        self.port = self.server.server_address[1]
         threading.Thread(target=self.server.serve_forever, args=(0.02,), daemon=True).start()
 
     def stop(self):

@@ -1,7 +1,9 @@
 """A private Redis and a private PostgreSQL (see tests/private.sh), as objects."""
+import collections
 import ctypes
 import os
 import pathlib
+import re
 import secrets
 import shutil
 import signal
@@ -30,6 +32,21 @@ def ask(*words):
     return subprocess.run([PRIVATE, *words], check=True, capture_output=True, text=True).stdout.strip()
 
 
+# The lanes of a test run have ports of their own, and a lane gives none of them to two who have yet to listen on it.
+LANE = re.fullmatch(r"gw(\d+)", os.environ.get("PYTEST_XDIST_WORKER", ""))
+if LANE:
+    os.environ["PRIVATE_PORTS"] = "{}-{}".format(*(20000 + 1500 * (int(LANE[1]) % 8) + n for n in (0, 1499)))
+GIVEN = collections.deque(maxlen=300)
+
+
+def free_port():
+    """For what is closed for a while and opened again, too: the kernel hands it to nobody who connects somewhere meanwhile."""
+    while (port := ask("port")) in GIVEN:
+        pass
+    GIVEN.append(port)
+    return port
+
+
 def scratch_dir():
     """A new folder that PostgreSQL's user can reach too, even when we are root."""
     return pathlib.Path(ask("scratch", str(ROOT / "build")))
@@ -43,7 +60,7 @@ class Service:
     def __init__(self, folder):
         self.folder = pathlib.Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
-        self.port = ask("port")
+        self.port = free_port()
         self.process = None
 
     def launch(self):
@@ -109,7 +126,7 @@ class Services:
 
     @staticmethod
     def free_port():
-        return ask("port")
+        return free_port()
 
     def __enter__(self):
         try:

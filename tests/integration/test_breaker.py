@@ -2,7 +2,6 @@
 import http.server
 import json
 import re
-import socket
 import threading
 import time
 
@@ -10,6 +9,8 @@ import pytest
 
 from fleet import SLOWNESS, wait_for
 from pictures import names
+from services import free_port
+from webserver import WebServer
 
 PROBE_S = 2
 BACK_S = 10             # of which: a probe, the worker hearing of it, and a test machine with two cores
@@ -19,9 +20,7 @@ class Host:
     """Somebody's API on a port of its own. It begins by refusing connections."""
 
     def __init__(self):
-        with socket.socket() as s:
-            s.bind(("127.0.0.1", 0))
-            self.port = s.getsockname()[1]
+        self.port = int(free_port())
         self.url = f"http://127.0.0.1:{self.port}/hook"
         self.backend = f"callback:127.0.0.1:{self.port}"
         self.seen, self.status, self.server = [], 204, None
@@ -59,14 +58,7 @@ class Host:
             def log_message(self, *_):
                 pass
 
-        class Server(http.server.ThreadingHTTPServer):
-            allow_reuse_address = True
-            daemon_threads = True
-
-            def handle_error(self, *_):
-                pass
-
-        self.server = Server(("127.0.0.1", self.port), Handler)
+        self.server = WebServer(("127.0.0.1", self.port), Handler)
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
 
     def close(self):
@@ -256,12 +248,6 @@ def test_flushall_while_open_forgets_nothing(caller, host):
     assert attempts(caller) == before
     comes_back(caller, host, job)
     assert attempts(caller) == before
-
-
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
 
 
 @pytest.mark.parametrize("forgets", [False, True], ids=["redis_remembers", "nobody_remembers"])

@@ -7,6 +7,7 @@ import pytest
 
 from fleet import wait_for
 from pictures import names
+from webserver import WebServer
 
 
 class Receiver:
@@ -27,7 +28,7 @@ class Receiver:
             def log_message(self, *_):
                 pass
 
-        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.server = WebServer(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self.server.server_port}/done"
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
 

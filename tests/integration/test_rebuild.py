@@ -6,14 +6,14 @@ from pictures import names
 
 
 def full_queues(fleet):
-    """Four steps running and 10,000 queued behind them."""
+    """Four steps running and 10,000 queued behind them, however long it took to queue them: the four pass them by."""
     fleet.start_dispatcher()
-    worker = fleet.start_worker("io=4")
-    slow = fleet.submit([{"id": "slow", "tool": "sleep", "params": {"seconds": 3}}], names(4))
-    wait_for(lambda: len(running_steps(fleet)) == 4, what="four steps running")
     many = [fleet.submit([{"id": "a", "tool": "noop"}], names(2500)) for _ in range(4)]
-    wait_for(lambda: fleet.sql("SELECT count(*) FROM pixelfleet.step WHERE state = 'queued' AND job <> %s", slow) == [10000],
-             30, "10,000 steps queued")
+    wait_for(lambda: fleet.held() == 10000, 30, "10,000 steps queued")
+    slow = fleet.submit([{"id": "slow", "tool": "sleep", "params": {"seconds": 3}}], names(4), priority="high")
+    wait_for(lambda: fleet.held() == 10004, what="four more before them")
+    worker = fleet.start_worker("io=4")
+    wait_for(lambda: [task["job"] for task in running_steps(fleet)] == [slow] * 4, what="four steps running")
     return worker, [slow, *many]
 
 

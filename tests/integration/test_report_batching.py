@@ -18,11 +18,11 @@ def picture(folder, size="400x300"):
     return str(path)
 
 
-def prepared(fleet, n=PICTURES):
+def prepared(fleet, n=PICTURES, more=()):
     """A job of n pictures that have been fetched; their slow steps wait in the queue `shop`, which nobody serves yet."""
     path = picture(fleet.pictures)
-    job = fleet.submit([{"id": "src", "tool": "fetch"},
-                        {"id": "small", "tool": "thumbnail", "needs": ["src"], "params": {"width": 100}, "queue": "shop"}], [path] * n)
+    small = {"id": "small", "tool": "thumbnail", "needs": ["src"], "params": {"width": 100}, "queue": "shop"}
+    job = fleet.submit([{"id": "src", "tool": "fetch"}, small, *more], [path] * n)
     fetcher = fleet.start_worker("io=4")
     wait_for(lambda: fleet.redis.llen("pixelfleet:queue:shop") == n, 60, f"{n} pictures are fetched")
     fetcher.stop()
@@ -64,8 +64,10 @@ def test_no_report_waits_on_a_worker_that_has_nothing_else_to_do(fleet, slots):
     fleet.start_dispatcher()
     fleet.start_worker(slots)
     path = picture(fleet.pictures)
-    best = min(seconds_of_a_chain(fleet, path, steps) for _ in range(5))
-    assert best < steps * GATHER_S
+    taken = []
+    # One chain is enough, however many of them a busy machine made slow: had its reports waited, it could not have been so quick.
+    wait_for(lambda: taken.append(seconds_of_a_chain(fleet, path, steps)) or taken[-1] < steps * GATHER_S, 60,
+             lambda: f"a chain of {steps} steps within {steps * GATHER_S} s: {taken}")
 
 
 def test_a_worker_that_drains_reports_what_waited(fleet):
@@ -95,11 +97,13 @@ def test_what_a_killed_worker_had_not_reported_runs_again_and_counts_once(fleet)
 
 def test_a_job_that_is_cancelled_while_reports_wait_ends_and_leaves_nothing(fleet):
     fleet.start_dispatcher()
-    job = prepared(fleet)
+    # What nobody serves keeps it from being over before it is cancelled.
+    job = prepared(fleet, more=[{"id": "open", "tool": "noop", "needs": ["src"], "queue": "nobody"}])
     fleet.start_worker("shop=4")
     wait_for(lambda: made(fleet, job) > 0, 30, "some are made")
     fleet.http("POST", f"/api/v1/jobs/{job}/cancel")
     fleet.wait_state(job, "cancelled")
+    fleet.start_worker("nobody=1")
     wait_for(lambda: fleet.held() == 0, 40, "nothing is held any more")
     counts = fleet.counts(job)
-    assert counts["succeeded"] + counts["cancelled"] == 2 * PICTURES and made(fleet, job) + PICTURES == counts["succeeded"]
+    assert counts["succeeded"] + counts["cancelled"] == 3 * PICTURES and made(fleet, job) + PICTURES == counts["succeeded"]

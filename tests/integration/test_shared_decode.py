@@ -79,10 +79,10 @@ def test_a_step_retried_alone_gives_what_it_gave_among_the_others(fleet, photogr
     job = fleet.submit(steps, photographs[:1])
     envelopes = wait_for(lambda: len(e := fleet.redis.lrange("pixelfleet:queue:image", 0, -1)) == 3 and e, what="three tasks in the queue")
     fleet.redis.delete("pixelfleet:queue:image")
-    for envelope in envelopes:                  # each by a worker of its own
+    for n, envelope in enumerate(envelopes, 1):         # each by a worker of its own
         fleet.redis.rpush("pixelfleet:queue:image", envelope)
         one = fleet.start_worker("image=1")
-        wait_for(lambda: not fleet.redis.llen("pixelfleet:queue:image"), what="the task to be taken")
+        wait_for(lambda n=n: fleet.counts(job)["succeeded"] == 1 + n, what="its step to be done")
         one.stop()
     assert fleet.wait_end(job) == "succeeded", fleet.explain(job)
     assert results(fleet, job) == before

@@ -12,6 +12,7 @@ import pytest
 
 from fleet import wait_for
 from pictures import png
+from webserver import WebServer
 
 PUBLIC = "127.0.0.77"       # the programs of the faults build take it for a public address
 STEPS = {"on_failure": "continue", "steps": [{"id": "src", "tool": "fetch", "timeout_s": 3, "retry": {"max_attempts": 1}}]}
@@ -53,13 +54,14 @@ class Outside(socketserver.BaseRequestHandler):
 
 
 class Server(socketserver.ThreadingMixIn, socketserver.TCPServer):
+    request_queue_size = WebServer.request_queue_size
     daemon_threads = True
     allow_reuse_address = True
 
 
 @pytest.fixture(name="inside")
 def inside_server():
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Inside) as server:
+    with WebServer(("127.0.0.1", 0), Inside) as server:
         server.asked = []
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield server
