@@ -23,7 +23,7 @@ import traceback
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "integration"))
 
-from services import ROOT, PR_SET_PDEATHSIG  # noqa: E402 pylint: disable=wrong-import-position
+from services import ROOT, PR_SET_PDEATHSIG, use_ports_of  # noqa: E402 pylint: disable=wrong-import-position
 
 import of_links     # noqa: E402,F401 pylint: disable=wrong-import-position,unused-import
 import of_programs  # noqa: E402 pylint: disable=wrong-import-position
@@ -102,7 +102,8 @@ def run_fleet(seed, numbers, outcomes):
             lane.close_lane()
 
 
-def run_lane(seed, numbers, outcomes):
+def run_lane(lane, seed, numbers, outcomes):
+    use_ports_of(lane)
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
     signal.signal(signal.SIGINT, signal.SIG_IGN)        # Ctrl-C reaches the main process, which ends us
     try:
@@ -175,7 +176,7 @@ def main():
     numbers, results = multiprocessing.Queue(), multiprocessing.Queue()
     for number in wanted:
         numbers.put(number)
-    workers = [multiprocessing.Process(target=run_lane, args=(seed, numbers, results)) for _ in range(lanes)]
+    workers = [multiprocessing.Process(target=run_lane, args=(lane, seed, numbers, results)) for lane in range(lanes)]
     outcomes, begin = [], time.monotonic()
     try:
         for worker in workers:

@@ -32,11 +32,16 @@ def ask(*words):
     return subprocess.run([PRIVATE, *words], check=True, capture_output=True, text=True).stdout.strip()
 
 
-# The lanes of a test run have ports of their own, and a lane gives none of them to two who have yet to listen on it.
+def use_ports_of(lane):
+    """Lanes of a test run have ports of their own: one that was closed for a while is still there when it is opened again."""
+    first = 20000 + 1500 * (lane % 8)
+    os.environ["PRIVATE_PORTS"] = f"{first}-{first + 1499}"
+
+
 LANE = re.fullmatch(r"gw(\d+)", os.environ.get("PYTEST_XDIST_WORKER", ""))
 if LANE:
-    os.environ["PRIVATE_PORTS"] = "{}-{}".format(*(20000 + 1500 * (int(LANE[1]) % 8) + n for n in (0, 1499)))
-GIVEN = collections.deque(maxlen=300)
+    use_ports_of(int(LANE[1]))
+GIVEN = collections.deque(maxlen=300)       # to those who may not listen yet
 
 
 def free_port():
