@@ -223,8 +223,9 @@ class Health:
 
     # A slot whose idle runner was killed waits for it when it gets its next task: image=2, infer=1.
     RUNNERS = 3
-    # Idle connections are kept: of each thread of a worker to each dispatcher and receiver.
-    MORE = {"socket": 50, "anon_inode": 4, "others": 4}
+    # Idle connections are kept: of each thread of a worker to each dispatcher and receiver. Of each process that it starts with its
+    # first task a worker has the last words, and of a runner what its memory is watched by.
+    MORE = {"socket": 50, "anon_inode": 4, "others": RUNNERS + 1 + RUNNERS}
 
     def __init__(self, lane):
         self.lane = lane
