@@ -2,8 +2,9 @@
  * memory_budget.h - how much of the machine's memory all pictures of a worker may take at once.
  *
  * A runner says what its task will hold before it decodes; the slot takes that much here, and
- * waits when less is free. (A little it may take before, see child_task.c, so that nobody has to ask.) First come, first served: while a large one waits, no small one
- * overtakes it, so each gets its turn.
+ * waits when less is free. (A little it may take before, so that nobody has to ask: see
+ * child_task.c.) First come, first served: while a large one waits, no small one overtakes it, so
+ * each gets its turn.
  *
  * Nobody waits for ever and no two for each other: what one task may ask for (`most`) is never
  * more than the whole (`total`); a task holds nothing while it waits, for a second question of

@@ -23,7 +23,8 @@ def photo_steps(fast):
     ]
 
 
-# tool: (its parameters, pictures a turn: two seconds of them, for the beginning and the end not to be a percent). So has plain_loop.c.
+# tool: (its parameters, pictures a turn). plain_loop.c has the same parameters. A turn takes two seconds or more, for its beginning
+# and end not to be a percent of it; of metadata half a second, as it takes gigabytes of files.
 TOOLS = {
     "resize": ({"width": 640, "height": 640}, 240),
     "thumbnail": ({"width": 250}, 360),
